@@ -1,0 +1,211 @@
+"""How items change: create, revise, publish, retire, delete.
+
+Every function works in the caller's transaction, writes the change-log row there, and leaves the commit to the caller.
+Rights are checked here, so that no surface can forget them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete as sql_delete
+from sqlmodel import Session, col, select
+
+from kb import changes
+from kb.access import Principal, Role, path_to_root, root_space_id
+from kb.content import Content, Profile, checked_content, checked_profile, title_key
+from kb.errors import Conflict, Forbidden, NotFound, StaleRevision, shown
+from kb.models import Item, ItemLabel, Operation, Passage, Revision, Space, State, new_uid, now
+
+EDITOR_SOURCE = "editor"
+"""`Item.source` of what is written here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What publishing did. `seq` is what a writer waits for to be searchable."""
+
+    item_id: int
+    revision_id: int
+    seq: int
+
+
+def create(
+    session: Session,
+    content: Content,
+    profile: Profile,
+    *,
+    actor: Principal,
+    space_id: int | None = None,
+    source: str = EDITOR_SOURCE,
+    external_id: str | None = None,
+    source_hash: str | None = None,
+) -> tuple[Item, Revision]:
+    """Add an item in state draft with its first revision. Raises InvalidInput, TooLarge, Forbidden, Conflict."""
+    actor.require(Role.EDITOR, "write items")
+    content, profile = checked_content(content), checked_profile(profile)
+    space = space_id if space_id is not None else actor.space or root_space_id(session)
+    if session.get(Space, space) is None:
+        raise NotFound(f"there is no space with the id {space}", field="space")
+    _within_reach(session, actor, space)
+    uid = new_uid()
+    external = external_id if external_id is not None else uid
+    taken = session.exec(select(Item.id).where(col(Item.source) == source, col(Item.external_id) == external)).first()
+    if taken is not None:
+        raise Conflict(f"the source {shown(source)} has an item {shown(external)} already: KB-{taken}")
+    item = Item(
+        uid=uid, space_id=space, source=source, external_id=external, source_hash=source_hash, **_columns(profile)
+    )
+    session.add(item)
+    session.flush()
+    assert item.id is not None
+    _set_labels(session, item.id, profile)
+    revision = _add_revision(session, item, content, actor, n=1, message="")
+    changes.record(session, item.id, Operation.CREATE, revision_id=revision.id, actor=actor.subject)
+    return item, revision
+
+
+def revise(
+    session: Session,
+    item: Item,
+    content: Content,
+    *,
+    actor: Principal,
+    based_on: int | None = None,
+    message: str = "",
+) -> Revision:
+    """Add a revision as the item's draft; readers go on seeing the live one.
+
+    `based_on` is the number `n` of the revision that the writer started from: raises StaleRevision if another one
+    has come since. Returns the newest revision unchanged if the content is the same.
+    """
+    _writable(session, item, actor)
+    content = checked_content(content)
+    newest = newest_revision(session, item)
+    if based_on is not None and based_on != newest.n:
+        raise StaleRevision(
+            f"{item.number} is at revision {newest.n}, not {based_on}: read it again and carry your change over",
+            field="based_on",
+        )
+    if newest.content_hash == content.hash:
+        return newest
+    revision = _add_revision(session, item, content, actor, n=newest.n + 1, message=message)
+    assert item.id is not None
+    changes.record(session, item.id, Operation.UPDATE, revision_id=revision.id, actor=actor.subject)
+    return revision
+
+
+def reprofile(session: Session, item: Item, profile: Profile, *, actor: Principal) -> int:
+    """Change what an item is (audience, labels, ...) at once; return the sequence number."""
+    _writable(session, item, actor)
+    for name, value in _columns(checked_profile(profile)).items():
+        setattr(item, name, value)
+    assert item.id is not None
+    _set_labels(session, item.id, profile)
+    if item.state == State.PUBLISHED:
+        item.updated_at = now()
+    session.add(item)
+    return changes.record(session, item.id, Operation.UPDATE, revision_id=item.live_revision_id, actor=actor.subject)
+
+
+def publish(session: Session, item: Item, revision: Revision, *, actor: Principal) -> Published:
+    """Make `revision` the one that readers see.
+
+    Raises StaleRevision if a newer revision is already live, Conflict if the revision is another item's.
+    """
+    _writable(session, item, actor)
+    assert item.id is not None
+    assert revision.id is not None
+    if revision.item_id != item.id:
+        raise Conflict(f"revision {revision.id} is not one of {item.number}")
+    if item.live_revision_id is not None and item.live_revision_id > revision.id:
+        raise StaleRevision(f"{item.number} has a newer live revision than {revision.n}: revise it instead")
+    item.live_revision_id = revision.id
+    item.draft_revision_id = None if newest_revision(session, item).id == revision.id else item.draft_revision_id
+    item.state = State.PUBLISHED
+    item.updated_at = now()
+    session.add(item)
+    seq = changes.record(session, item.id, Operation.PUBLISH, revision_id=revision.id, actor=actor.subject)
+    return Published(item_id=item.id, revision_id=revision.id, seq=seq)
+
+
+def retire(session: Session, item: Item, *, actor: Principal) -> int:
+    """Take an item from its readers, keeping all of it; return the sequence number. Twice does nothing more."""
+    _writable(session, item, actor)
+    assert item.id is not None
+    if item.state != State.RETIRED:
+        item.state = State.RETIRED
+        item.updated_at = now()
+        session.add(item)
+    return changes.record(session, item.id, Operation.RETIRE, revision_id=item.live_revision_id, actor=actor.subject)
+
+
+def delete(session: Session, item: Item, *, actor: Principal) -> int:
+    """Remove an item and all its revisions for good; return the sequence number. For admins."""
+    actor.require(Role.ADMIN, "delete items for good (retire them instead)")
+    _writable(session, item, actor)
+    assert item.id is not None
+    seq = changes.record(session, item.id, Operation.DELETE, actor=actor.subject)
+    for table in (Passage, ItemLabel, Revision):
+        session.exec(sql_delete(table).where(col(table.item_id) == item.id))
+    session.delete(item)
+    session.flush()
+    return seq
+
+
+def newest_revision(session: Session, item: Item) -> Revision:
+    return session.exec(
+        select(Revision).where(col(Revision.item_id) == item.id).order_by(col(Revision.n).desc()).limit(1)
+    ).one()
+
+
+def _columns(profile: Profile) -> dict[str, Any]:
+    names = ("kind", "lang", "audience", "confidence", "governance", "family", "owner", "url")
+    return {name: getattr(profile, name) for name in names}
+
+
+def _set_labels(session: Session, item_id: int, profile: Profile) -> None:
+    wanted = set(profile.labels)
+    for row in session.exec(select(ItemLabel).where(col(ItemLabel.item_id) == item_id)).all():
+        if (row.facet, row.value) in wanted:
+            wanted.discard((row.facet, row.value))
+        else:
+            session.delete(row)
+    session.add_all(ItemLabel(item_id=item_id, facet=facet, value=value) for facet, value in sorted(wanted))
+    session.flush()
+
+
+def _add_revision(
+    session: Session, item: Item, content: Content, actor: Principal, *, n: int, message: str
+) -> Revision:
+    assert item.id is not None
+    revision = Revision(
+        item_id=item.id,
+        n=n,
+        title=content.title,
+        title_key=title_key(content.title),
+        body=content.body,
+        issue=content.issue,
+        environment=content.environment,
+        resolution=content.resolution,
+        cause=content.cause,
+        similar_questions=list(content.similar_questions),
+        content_hash=content.hash,
+        author=actor.subject,
+        message=message[:1000],
+    )
+    session.add(revision)
+    session.flush()
+    item.draft_revision_id = revision.id
+    session.add(item)
+    return revision
+
+
+def _writable(session: Session, item: Item, actor: Principal) -> None:
+    actor.require(Role.EDITOR, "change items")
+    _within_reach(session, actor, item.space_id)
+
+
+def _within_reach(session: Session, actor: Principal, space_id: int) -> None:
+    """Writers change their own space and what lies below it; a writer of no space changes all."""
+    if actor.space is not None and actor.space not in path_to_root(session, space_id):
+        raise Forbidden(f"the space {space_id} is not yours or below yours; ask an admin")

@@ -1,0 +1,280 @@
+"""Reading items. Every function takes the reader's Scope and applies the one access rule; there is no way round it."""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from kb.access import Scope, readable
+from kb.compose import PATH_SEPARATOR, is_section_title
+from kb.errors import InvalidInput, NotFound, shown
+from kb.models import Facet, Item, ItemLabel, Kind, Passage, Revision, State
+
+_NUMBER = re.compile(r"(?:KB-)?([1-9][0-9]{0,17})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """An item with one of its revisions, as a reader sees it."""
+
+    item: Item
+    revision: Revision
+    labels: frozenset[tuple[Facet, str]]
+
+    def values(self, facet: Facet) -> list[str]:
+        return sorted(value for f, value in self.labels if f == facet)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A passage as a reader may see it now: the second check of every hit."""
+
+    passage_id: int
+    item_id: int
+    number: str
+    external_id: str
+    kind: Kind
+    lang: str
+    audience: str
+    confidence: str
+    family: str | None
+    title: str
+    ordinal: int
+    path: str
+    text: str
+    updated_at: str
+    """ISO 8601, UTC."""
+
+
+def item_id(ref: str | int) -> int:
+    """Return the id that a reference (KB-1042, 1042) names. Raises InvalidInput."""
+    match = _NUMBER.fullmatch(str(ref).strip())
+    if match is None:
+        raise InvalidInput(f"an item is named by its number such as KB-1042, not {shown(ref)}", field="item")
+    return int(match[1])
+
+
+def get(session: Session, ref: str | int, scope: Scope) -> Item:
+    """Return the item. Raises NotFound alike whether it does not exist or may not be read."""
+    found = session.exec(select(Item).where(col(Item.id) == item_id(ref), readable(scope))).first()
+    if found is None:
+        raise NotFound(f"there is no item {shown(ref)} that you may read", field="item")
+    return found
+
+
+def view(session: Session, ref: str | int, scope: Scope) -> ItemView:
+    """Return the item with the revision that its readers see; before the first publish, its draft. Raises NotFound."""
+    item = get(session, ref, scope)
+    revision = session.get(Revision, item.live_revision_id or item.draft_revision_id)
+    if revision is None:
+        raise NotFound(f"there is no item {shown(ref)} that you may read", field="item")
+    return ItemView(item, revision, labels(session, [item.id or 0]).get(item.id or 0, frozenset()))
+
+
+def labels(session: Session, ids: Collection[int]) -> dict[int, frozenset[tuple[Facet, str]]]:
+    """Return the labels by item id; items without any are left out. For items the caller has read already."""
+    collected: dict[int, set[tuple[Facet, str]]] = {}
+    for some in batched(sorted(ids), 500):
+        for row in session.exec(select(ItemLabel).where(col(ItemLabel.item_id).in_(some))):
+            collected.setdefault(row.item_id, set()).add((row.facet, row.value))
+    return {item: frozenset(values) for item, values in collected.items()}
+
+
+def recheck(session: Session, scope: Scope, passage_ids: Collection[int]) -> dict[int, Found]:
+    """Return those of the passages that are live and readable now, by id.
+
+    An index may lag behind the database: what was retired, replaced or closed to this reader since is not among them.
+    """
+    columns = (
+        col(Passage.id),
+        col(Passage.item_id),
+        col(Item.external_id),
+        col(Item.kind),
+        col(Item.lang),
+        col(Item.audience),
+        col(Item.confidence),
+        col(Item.family),
+        col(Revision.title),
+        col(Passage.ordinal),
+        col(Passage.path),
+        col(Passage.text),
+        col(Item.updated_at),
+    )
+    found: dict[int, Found] = {}
+    for some in batched(list(passage_ids), 500):
+        statement = (
+            select(*columns)  # type: ignore[call-overload]
+            .join(Item, col(Item.id) == col(Passage.item_id))
+            .join(Revision, col(Revision.id) == col(Passage.revision_id))
+            .where(
+                col(Passage.id).in_(some),
+                col(Passage.revision_id) == col(Item.live_revision_id),
+                readable(scope.published_only()),
+            )
+        )
+        for row in session.exec(statement):
+            passage, item, external, kind, lang, audience, confidence, family, title, ordinal, path, text, updated = row
+            found[passage] = Found(
+                passage_id=passage,
+                item_id=item,
+                number=f"KB-{item}",
+                external_id=external,
+                kind=kind,
+                lang=lang,
+                audience=audience,
+                confidence=confidence,
+                family=family,
+                title=title,
+                ordinal=ordinal,
+                path=path,
+                text=text,
+                updated_at=updated.isoformat(timespec="seconds"),
+            )
+    return found
+
+
+def titled(session: Session, scope: Scope, key: str) -> list[int]:
+    """Return the ids of the readable published items whose title folds to `key` (see `kb.content.title_key`)."""
+    if not key:
+        return []
+    statement = (
+        select(Item.id)
+        .join(Revision, col(Revision.id) == col(Item.live_revision_id))
+        .where(col(Revision.title_key) == key, readable(scope.published_only()))
+        .order_by(col(Item.id))
+        .limit(20)
+    )
+    return [int(found or 0) for found in session.exec(statement)]
+
+
+def first_passages(session: Session, ids: Collection[int]) -> dict[int, int]:
+    """Return the id of the first live passage of each item, by item id. Knows no reader: recheck what comes out."""
+    found: dict[int, int] = {}
+    for some in batched(list(ids), 500):
+        statement = (
+            select(Passage.item_id, func.min(Passage.id))
+            .join(Item, col(Item.id) == col(Passage.item_id))
+            .where(col(Passage.item_id).in_(some), col(Passage.revision_id) == col(Item.live_revision_id))
+            .group_by(col(Passage.item_id))
+        )
+        found.update((item, int(passage or 0)) for item, passage in session.exec(statement))
+    return found
+
+
+def resolution_passage(session: Session, item: int) -> int | None:
+    """Return the id of the live passage that opens the item's Resolution section, if one does."""
+    statement = (
+        select(Passage.id, Passage.path)
+        .join(Item, col(Item.id) == col(Passage.item_id))
+        .where(col(Passage.item_id) == item, col(Passage.revision_id) == col(Item.live_revision_id))
+        .order_by(col(Passage.ordinal))
+    )
+    for passage, path in session.exec(statement):
+        if is_section_title("resolution", path.split(PATH_SEPARATOR)[0]):
+            return passage
+    return None
+
+
+def titles(session: Session, scope: Scope, ids: Collection[int]) -> dict[int, str]:
+    """Return the titles of the live revisions of those items that may be read, by item id."""
+    found: dict[int, str] = {}
+    for some in batched(list(ids), 500):
+        statement = (
+            select(Item.id, Revision.title)
+            .join(Revision, col(Revision.id) == col(Item.live_revision_id))
+            .where(col(Item.id).in_(some), readable(scope.published_only()))
+        )
+        found.update((int(i or 0), title) for i, title in session.exec(statement))
+    return found
+
+
+def translations(session: Session, item: Item, scope: Scope) -> Sequence[Item]:
+    """Return the readable items of the same family in other languages, by language."""
+    if item.family is None:
+        return []
+    return session.exec(
+        select(Item)
+        .where(
+            col(Item.family) == item.family,
+            col(Item.id) != item.id,
+            col(Item.lang) != item.lang,
+            readable(scope.published_only()),
+        )
+        .order_by(col(Item.lang), col(Item.id))
+    ).all()
+
+
+def family_members(session: Session, scope: Scope, families: Collection[str], lang: str) -> dict[str, int]:
+    """Return the id of a readable published item in `lang` of each family that has one."""
+    if not families:
+        return {}
+    statement = (
+        select(Item.family, func.min(Item.id))
+        .where(col(Item.family).in_(sorted(families)), col(Item.lang) == lang, readable(scope.published_only()))
+        .group_by(col(Item.family))
+    )
+    return {str(family): int(item or 0) for family, item in session.exec(statement)}
+
+
+def counts(session: Session, scope: Scope, facet: Facet, *, langs: Collection[str] = ()) -> list[tuple[str, int]]:
+    """Return (value, number of readable published items) of a facet, most first, then by value."""
+    number = func.count(col(ItemLabel.item_id))
+    statement = (
+        select(ItemLabel.value, number)
+        .join(Item, col(Item.id) == col(ItemLabel.item_id))
+        .where(col(ItemLabel.facet) == facet, readable(scope.published_only()))
+        .group_by(col(ItemLabel.value))
+        .order_by(number.desc(), col(ItemLabel.value))
+    )
+    if langs:
+        statement = statement.where(col(Item.lang).in_(sorted(langs)))
+    return [(value, int(n)) for value, n in session.exec(statement)]
+
+
+def listing(
+    session: Session,
+    scope: Scope,
+    *,
+    label: tuple[Facet, str] | None = None,
+    kinds: Collection[Kind] = (),
+    langs: Collection[str] = (),
+    limit: int = 50,
+    offset: int = 0,
+) -> list[tuple[Item, str]]:
+    """Return readable published items with their titles, newest change first."""
+    statement = (
+        select(Item, Revision.title)
+        .join(Revision, col(Revision.id) == col(Item.live_revision_id))
+        .where(readable(scope.published_only()))
+        .order_by(col(Item.updated_at).desc(), col(Item.id).desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    if label is not None:
+        labelled = select(ItemLabel.item_id).where(col(ItemLabel.facet) == label[0], col(ItemLabel.value) == label[1])
+        statement = statement.where(col(Item.id).in_(labelled))
+    if kinds:
+        statement = statement.where(col(Item.kind).in_(sorted(kinds)))
+    if langs:
+        statement = statement.where(col(Item.lang).in_(sorted(langs)))
+    return list(session.exec(statement))
+
+
+def size(session: Session, scope: Scope) -> int:
+    """Return the number of readable published items."""
+    return session.exec(select(func.count()).select_from(Item).where(readable(scope.published_only()))).one()
+
+
+def live_ids(session: Session) -> Iterator[int]:
+    """Yield the ids of all published items, ascending. For the indexer and for checks: knows no reader."""
+    statement = select(Item.id).where(col(Item.state) == State.PUBLISHED).order_by(col(Item.id))
+    for found in session.exec(statement):
+        if found is not None:
+            yield found
+
+
+def batched(values: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

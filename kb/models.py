@@ -1,0 +1,301 @@
+"""The tables. What each row means is said here; the rules that change rows live in items.py and editorial.py."""
+
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Enum,
+    Index,
+    Integer,
+    LargeBinary,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlmodel import Field, SQLModel
+
+
+class Kind(StrEnum):
+    ARTICLE = "article"
+    CASE = "case"
+    LESSON = "lesson"
+    ANSWER = "answer"
+
+
+class Audience(StrEnum):
+    """Who an item is meant for, widest last."""
+
+    INTERNAL = "internal"
+    PARTNER = "partner"
+    CUSTOMER = "customer"
+    PUBLIC = "public"
+
+
+class Confidence(StrEnum):
+    """KCS article confidence."""
+
+    WIP = "wip"
+    NOT_VALIDATED = "not_validated"
+    VALIDATED = "validated"
+    ARCHIVED = "archived"
+
+
+class Governance(StrEnum):
+    """KCS article governance."""
+
+    EXPERIENCE_BASED = "experience_based"
+    COMPLIANCE_BASED = "compliance_based"
+
+
+class State(StrEnum):
+    """Where an item stands in publishing. Only `published` items are in the index."""
+
+    DRAFT = "draft"
+    IN_REVIEW = "in_review"
+    PUBLISHED = "published"
+    RETIRED = "retired"
+
+
+class Facet(StrEnum):
+    """What an `ItemLabel` says about its item."""
+
+    PRODUCT = "product"
+    VERSION = "version"
+    TOPIC = "topic"
+    GROUP = "group"
+
+
+class Operation(StrEnum):
+    """Why a change-log row was written."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    PUBLISH = "publish"
+    RETIRE = "retire"
+    DELETE = "delete"
+
+
+class EventKind(StrEnum):
+    SEARCH = "search"
+    ANSWER = "answer"
+    CLICK = "click"
+    VOTE = "vote"
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """A moment in UTC. SQLite keeps no zone: it is put back on reading; a moment without a zone is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"a moment needs a time zone: {value!r}")
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+def word(choices: type[StrEnum]) -> Enum:
+    """Return the column type of one of `choices`, kept as its value in plain text (a new member needs no migration)."""
+    return Enum(choices, values_callable=lambda e: [m.value for m in e], native_enum=False, length=24)
+
+
+# SQLite numbers rows by itself only for INTEGER PRIMARY KEY; PostgreSQL needs 64 bits.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_uid() -> str:
+    return uuid.uuid4().hex
+
+
+class Space(SQLModel, table=True):
+    """A node of the tree of spaces (group > province > branch; or brand > region). One root."""
+
+    __tablename__ = "space"
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(unique=True, max_length=64)
+    name: str = Field(max_length=200)
+    parent_id: int | None = Field(default=None, foreign_key="space.id", index=True)
+
+
+class Item(SQLModel, table=True):
+    """What is found, linked, flagged, voted on, cited and measured. `number` (KB-1042) is its name for people."""
+
+    __tablename__ = "item"
+    __table_args__ = (
+        UniqueConstraint("source", "external_id", name="uq_item_source_external_id"),
+        Index("ix_item_state_kind", "state", "kind"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    uid: str = Field(default_factory=new_uid, unique=True, max_length=32)
+    kind: Kind = Field(sa_type=word(Kind))
+    space_id: int = Field(foreign_key="space.id", index=True)
+    lang: str = Field(max_length=16, index=True)
+    family: str | None = Field(default=None, max_length=300, index=True)
+    """Translations of one another share it. What ingest gives is `source/name`, so that sources do not mix."""
+    audience: Audience = Field(sa_type=word(Audience))
+    confidence: Confidence = Field(default=Confidence.NOT_VALIDATED, sa_type=word(Confidence))
+    governance: Governance = Field(default=Governance.EXPERIENCE_BASED, sa_type=word(Governance))
+    state: State = Field(default=State.DRAFT, sa_type=word(State))
+    owner: str | None = Field(default=None, max_length=200)
+    source: str = Field(max_length=200)
+    """Where it comes from: `editor` for what is written here, else the name given at ingest."""
+    external_id: str = Field(max_length=500)
+    source_hash: str | None = Field(default=None, max_length=64)
+    """Hash of the document that the last ingest gave for this item; None for what is written here."""
+    url: str | None = Field(default=None, max_length=2000)
+    live_revision_id: int | None = Field(default=None, sa_type=BigId)
+    """The revision that readers see; None until the first publish."""
+    draft_revision_id: int | None = Field(default=None, sa_type=BigId)
+    """The newest revision, where it is not the live one."""
+    created_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    updated_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    """When what readers see last changed."""
+
+    @property
+    def number(self) -> str:
+        return f"KB-{self.id}"
+
+
+class ItemLabel(SQLModel, table=True):
+    """One product, version, topic or group of an item."""
+
+    __tablename__ = "item_label"
+    __table_args__ = (Index("ix_item_label_facet_value", "facet", "value"),)
+    item_id: int = Field(sa_column=Column(BigId, primary_key=True, autoincrement=False))
+    facet: Facet = Field(primary_key=True, sa_type=word(Facet))
+    value: str = Field(primary_key=True, max_length=200)
+
+
+class Revision(SQLModel, table=True):
+    """What an item says, forever: a revision is never changed once another exists. Texts are Markdown."""
+
+    __tablename__ = "revision"
+    __table_args__ = (
+        UniqueConstraint("item_id", "n", name="uq_revision_item_n"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    item_id: int = Field(sa_type=BigId, foreign_key="item.id", index=True)
+    n: int
+    title: str = Field(max_length=500)
+    title_key: str = Field(max_length=500, index=True)
+    """The title as `kb.content.title_key` folds it: what makes an exact title first."""
+    body: str = ""
+    issue: str = ""
+    environment: str = ""
+    resolution: str = ""
+    cause: str = ""
+    similar_questions: list[str] = Field(default_factory=list, sa_type=JSON)
+    content_hash: str = Field(max_length=64)
+    author: str | None = Field(default=None, max_length=200)
+    message: str = Field(default="", max_length=1000)
+    created_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+
+
+class Passage(SQLModel, table=True):
+    """A piece of the live revision, as searched and cited. Made by the indexer, with its vector, in one commit."""
+
+    __tablename__ = "passage"
+    __table_args__ = (
+        UniqueConstraint("item_id", "revision_id", "ordinal", name="uq_passage_place"),
+        Index("ix_passage_embedding_hash", "embedding_hash"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    item_id: int = Field(sa_type=BigId, foreign_key="item.id", index=True)
+    revision_id: int = Field(sa_type=BigId, foreign_key="revision.id")
+    ordinal: int
+    path: str = Field(default="", max_length=1000)
+    """Headings above it, joined by ' > ' (without the title)."""
+    text: str
+    """Markdown, as in the revision."""
+    search_text: str
+    """Plain text of title, path and passage: what is analyzed and embedded."""
+    embedding_hash: str = Field(max_length=64)
+    chunker: str = Field(max_length=32)
+    """Version of the chunker that cut it."""
+
+
+class StoredVector(SQLModel, table=True):
+    """An embedding kept for good: a rebuild of the index embeds nothing again."""
+
+    __tablename__ = "vector"
+    embedding_hash: str = Field(primary_key=True, max_length=64)
+    fingerprint: str = Field(primary_key=True, max_length=64)
+    """Which embedder, weights and preparation made it."""
+    data: bytes = Field(sa_type=LargeBinary)
+    """Little-endian float16, shape (dim,)."""
+
+
+class ChangeRow(SQLModel, table=True):
+    """The change log. Written in the writer's own transaction; `seq` grows in order of commit."""
+
+    __tablename__ = "change_log"
+    __table_args__ = {"sqlite_autoincrement": True}
+    seq: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    item_id: int = Field(sa_type=BigId, index=True)
+    operation: Operation = Field(sa_type=word(Operation))
+    revision_id: int | None = Field(default=None, sa_type=BigId)
+    actor: str | None = Field(default=None, max_length=200)
+    at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+
+
+class ApiKey(SQLModel, table=True):
+    """A credential for programs. Only the SHA-256 of the secret is kept (it has 256 random bits: no salt needed)."""
+
+    __tablename__ = "api_key"
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True, max_length=100)
+    secret_hash: str = Field(unique=True, max_length=64)
+    role: str = Field(max_length=16)
+    space_id: int | None = Field(default=None, foreign_key="space.id")
+    groups: list[str] = Field(default_factory=list, sa_type=JSON)
+    created_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    expires_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class Event(SQLModel, table=True):
+    """One row for each search, answer, click and vote: every measure is computed from here."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        Index("ix_event_kind_at", "kind", "at"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    uid: str = Field(unique=True, max_length=32)
+    """Given to the page, so that a click or vote can name the search it belongs to."""
+    kind: EventKind = Field(sa_type=word(EventKind))
+    at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    role: str = Field(max_length=16)
+    visitor: str | None = Field(default=None, max_length=64)
+    """Pseudonym: a keyed hash, never a name or address."""
+    parent: str | None = Field(default=None, max_length=32, index=True)
+    """`uid` of the search or answer that a click or vote belongs to."""
+    item_id: int | None = Field(default=None, sa_type=BigId)
+    text: str = ""
+    """The question, as typed, cut to 1,000 characters."""
+    data: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+
+
+class Meta(SQLModel, table=True):
+    """Facts about this database: `database_id`, `pseudonym_key`."""
+
+    __tablename__ = "meta"
+    key: str = Field(primary_key=True, max_length=64)
+    value: str

