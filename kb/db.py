@@ -84,7 +84,7 @@ class Database:
             return
         if version is not None and version not in KNOWN:
             raise Misconfigured(
-                f"the database has version {shown(version)}, which this program does not know: install a newer Answerwell"
+                f"the database has version {shown(version)}, unknown to this program: install a newer Answerwell"
             )
         if self.dialect == "sqlite" and self.url.database:
             with FileLock(f"{self.url.database}.migrate.lock"):

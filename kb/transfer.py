@@ -1,8 +1,8 @@
 """Moving a knowledge base: all spaces, items and revisions as JSON Lines, and back, with nothing lost between.
 
 The first line is a header; then one line a space (parents first), then one line an item with its labels and all of
-its revisions. Numbers (KB-1042) are kept where they are free; an item that is there already (by `uid`) is left as it is if it
-is the same, and refused if it is not.
+its revisions. Numbers (KB-1042) are kept where they are free; an item that is there already (by `uid`) is left as it
+is if it is the same, and refused if it is not.
 """
 
 import json
@@ -120,11 +120,8 @@ def import_lines(db: Database, lines: Iterable[str], *, actor: Principal) -> Imp
             raise InvalidInput("this is not an Answerwell export: it is empty")
         if db.dialect == "postgresql":
             for table in ("item", "revision"):
-                session.connection().execute(
-                    text(
-                        f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), GREATEST((SELECT MAX(id) FROM {table}), 1))"
-                    )
-                )
+                highest = f"GREATEST((SELECT MAX(id) FROM {table}), 1)"
+                session.connection().execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {highest})"))
     return counts
 
 

@@ -1,0 +1,40 @@
+"""The SearchIndex protocol: what every index, embedded or distributed, promises. tests/contract/ holds it to that."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from kb.access import Scope
+from retrieval.types import Candidates, Change, Filters, Query
+
+
+class SearchIndex(Protocol):
+    """Passages that can be found by terms and by vector, inside a scope."""
+
+    @property
+    def watermark(self) -> int:
+        """The last change-log sequence number that searches see (0: none)."""
+
+    @property
+    def generation(self) -> int:
+        """The number of the (embedder, analyzer) generation that this index serves."""
+
+    def apply(self, changes: Sequence[Change]) -> int:
+        """Make changes searchable, in the order given; return the new watermark.
+
+        Applying a sequence number again does nothing, so a caller that crashed starts again from the stored
+        watermark. Raises InvalidInput for a vector of the wrong shape or one that is not finite; then nothing
+        of the call is applied.
+        """
+
+    def search(self, query: Query, *, scope: Scope, filters: Filters, limit: int) -> Candidates:
+        """Return the union of each leg's best `limit` passages inside scope and filters.
+
+        Both limit the candidates before ranking, so each leg gives `limit` passages whenever that many match.
+        The lexical leg gives only passages that share a term with the query. Equal scores: lower passage id first.
+        """
+
+    def flush(self) -> int:
+        """Make all that was applied durable; return the durable watermark."""
+
+    def close(self) -> None:
+        """Release files and locks. Nothing may be called after it."""

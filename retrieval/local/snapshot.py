@@ -1,0 +1,148 @@
+"""What a reader holds: segments, what is dead in them, and the sums over all that lives. Never changes once made."""
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from kb.access import Scope
+from retrieval.local.dense import DenseScan, cut
+from retrieval.local.lexical import LexicalLeg
+from retrieval.local.masks import Masks
+from retrieval.local.segment import Bools, Segment
+from retrieval.types import Candidates, Filters, Query, QueryStats, Vector
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A segment with what belongs to it for as long as it lives. `name`: its folder, None while only in memory."""
+
+    segment: Segment
+    name: str | None = None
+    masks: Masks = field(init=False, repr=False)
+    scan: DenseScan = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "masks", Masks(self.segment))
+        object.__setattr__(self, "scan", DenseScan(self.segment))
+
+    @cached_property
+    def by_item(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        order = np.argsort(self.segment.items, kind="stable")
+        return self.segment.items[order], order
+
+    def rows_of(self, items: Collection[int]) -> npt.NDArray[np.int64]:
+        """Return the rows of these items."""
+        sorted_items, order = self.by_item
+        wanted = np.array(sorted(items), np.int64)
+        starts = np.searchsorted(sorted_items, wanted, "left")
+        ends = np.searchsorted(sorted_items, wanted, "right")
+        return np.concatenate(
+            [np.zeros(0, np.int64), *(order[a:b] for a, b in zip(starts, ends, strict=True) if b > a)]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A state of the index. Searches on it need no lock."""
+
+    parts: tuple[Part, ...]
+    dead: tuple[Bools | None, ...]
+    """Of each part: which rows are dead; None: none."""
+    watermark: int
+    generation: int
+    passages: int
+    total_length: int
+    vector_sum: npt.NDArray[np.float64]
+    vector_moment: npt.NDArray[np.float64]
+
+    @cached_property
+    def lexical(self) -> LexicalLeg:
+        return LexicalLeg(tuple(part.segment for part in self.parts), self.dead, self.passages, self.total_length)
+
+    def spread(self, vector: Vector) -> tuple[float, float]:
+        """Return mean and standard deviation of the cosine of `vector` to all live passages: q.m and sqrt(q'Cq)."""
+        if not self.passages:
+            return 0.0, 0.0
+        q = vector.astype(np.float64)
+        mean = float(q @ self.vector_sum) / self.passages
+        variance = float(q @ self.vector_moment @ q) / self.passages - mean * mean
+        return mean, max(0.0, variance) ** 0.5
+
+    def search(self, query: Query, *, scope: Scope, filters: Filters, limit: int) -> Candidates:
+        allowed = [
+            mask if dead is None else mask & ~dead
+            for mask, dead in zip((part.masks.allowed(scope, filters) for part in self.parts), self.dead, strict=True)
+        ]
+        started = time.perf_counter()
+        idfs = {term: self.lexical.idf(term) for term in dict.fromkeys(query.terms)}
+        scored = self.lexical.scores(query.terms, idfs)
+        by_terms = self._best_lexical(scored, allowed, limit)
+        lexical_ms = (time.perf_counter() - started) * 1000
+        started = time.perf_counter()
+        by_vector = self._best_dense(query.vector, allowed, limit)
+        mean, std = self.spread(query.vector) if query.vector is not None else (0.0, 0.0)
+        rows = [np.union1d(a, b).astype(np.int64) for a, b in zip(by_terms, by_vector, strict=True)]
+        dense = [
+            part.scan.scores(query.vector, chosen) if query.vector is not None else np.zeros(len(chosen), np.float32)
+            for part, chosen in zip(self.parts, rows, strict=True)
+        ]
+        dense_ms = (time.perf_counter() - started) * 1000
+        chosen = list(zip(self.parts, rows, scored, strict=True))
+        return Candidates(
+            passage=_joined([part.segment.passages[at] for part, at, _ in chosen], np.int64),
+            item=_joined([part.segment.items[at] for part, at, _ in chosen], np.int64),
+            dense=_joined(dense, np.float32),
+            lexical=_joined([score[at] for _, at, (score, _) in chosen], np.float64),
+            stats=QueryStats(
+                passages=self.passages,
+                dense_mean=mean,
+                dense_std=std,
+                lexical_bound=self.lexical.bound(query.terms, idfs),
+                terms=len(query.terms),
+                terms_known=sum(idfs[term] is not None for term in query.terms),
+            ),
+            generation=self.generation,
+            watermark=self.watermark,
+            took_ms={"dense": round(dense_ms, 3), "lexical": round(lexical_ms, 3)},
+        )
+
+    def _best_lexical(
+        self,
+        scored: Sequence[tuple[npt.NDArray[np.float64], Bools]],
+        allowed: Sequence[Bools],
+        limit: int,
+    ) -> list[npt.NDArray[np.int64]]:
+        rows = [np.flatnonzero(touched & mask) for (_, touched), mask in zip(scored, allowed, strict=True)]
+        scores = [score[at] for (score, _), at in zip(scored, rows, strict=True)]
+        return self._best(rows, scores, limit)
+
+    def _best_dense(self, vector: Vector | None, allowed: Sequence[Bools], limit: int) -> list[npt.NDArray[np.int64]]:
+        if vector is None:
+            return [np.zeros(0, np.int64) for _ in self.parts]
+        rows = [part.scan.best(vector, mask, limit) for part, mask in zip(self.parts, allowed, strict=True)]
+        scores = [part.scan.scores(vector, at) for part, at in zip(self.parts, rows, strict=True)]
+        return self._best(rows, scores, limit)
+
+    def _best(
+        self,
+        rows: list[npt.NDArray[np.int64]],
+        scores: Sequence[npt.NDArray[np.floating]],
+        limit: int,
+    ) -> list[npt.NDArray[np.int64]]:
+        """Return, a part, its rows among the `limit` best of all parts; equal scores: lower passage id first."""
+        if not rows:
+            return []
+        part = np.repeat(np.arange(len(rows)), [len(at) for at in rows])
+        row, score = np.concatenate(rows), np.concatenate(scores)
+        keep = cut(np.arange(len(row)), score, limit)
+        passage = np.concatenate([p.segment.passages[at] for p, at in zip(self.parts, rows, strict=True)])[keep]
+        keep = keep[np.lexsort((passage, -score[keep]))[:limit]]
+        return [np.sort(row[keep[part[keep] == place]]) for place in range(len(rows))]
+
+
+def _joined(arrays: Sequence[npt.NDArray[np.generic]], kind: type) -> npt.NDArray:  # type: ignore[type-arg]
+    return np.concatenate([np.zeros(0, kind), *arrays]).astype(kind, copy=False)
