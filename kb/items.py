@@ -3,14 +3,17 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from kb.access import Scope, readable
-from kb.compose import PATH_SEPARATOR, is_section_title
+from kb.compose import PATH_SEPARATOR, headings, is_section_title
 from kb.errors import InvalidInput, NotFound, shown
 from kb.models import Facet, Item, ItemLabel, Kind, Passage, Revision, State
+
+T = TypeVar("T")
 
 _NUMBER = re.compile(r"(?:KB-)?([1-9][0-9]{0,17})", re.IGNORECASE)
 
@@ -163,16 +166,44 @@ def first_passages(session: Session, ids: Collection[int]) -> dict[int, int]:
     return found
 
 
-def resolution_passage(session: Session, item: int) -> int | None:
-    """Return the id of the live passage that opens the item's Resolution section, if one does."""
+def by_external_ids(session: Session, scope: Scope, source: str, names: Collection[str]) -> dict[str, tuple[int, str]]:
+    """Return (item id, title) by external id, of the readable published items of a source among `names`."""
+    found: dict[str, tuple[int, str]] = {}
+    for some in batched(sorted(names), 500):
+        statement = (
+            select(Item.external_id, Item.id, Revision.title)
+            .join(Revision, col(Revision.id) == col(Item.live_revision_id))
+            .where(col(Item.source) == source, col(Item.external_id).in_(some), readable(scope.published_only()))
+        )
+        found.update((name, (int(item or 0), title)) for name, item, title in session.exec(statement))
+    return found
+
+
+def passages(session: Session, item: int) -> list[tuple[int, str]]:
+    """Return (id, Markdown) of the live passages of an item, in order. For an item the caller has read already."""
     statement = (
-        select(Passage.id, Passage.path)
+        select(Passage.id, Passage.text)
         .join(Item, col(Item.id) == col(Passage.item_id))
         .where(col(Passage.item_id) == item, col(Passage.revision_id) == col(Item.live_revision_id))
         .order_by(col(Passage.ordinal))
     )
-    for passage, path in session.exec(statement):
-        if is_section_title("resolution", path.split(PATH_SEPARATOR)[0]):
+    return [(int(passage or 0), text) for passage, text in session.exec(statement)]
+
+
+def resolution_passage(session: Session, item: int) -> int | None:
+    """Return the id of the live passage that opens the item's Resolution section, if one does.
+
+    Its title is in the passage's path, or in its text where short sections share a passage.
+    """
+    statement = (
+        select(Passage.id, Passage.path, Passage.text)
+        .join(Item, col(Item.id) == col(Passage.item_id))
+        .where(col(Passage.item_id) == item, col(Passage.revision_id) == col(Item.live_revision_id))
+        .order_by(col(Passage.ordinal))
+    )
+    for passage, path, text in session.exec(statement):
+        sections = [path.split(PATH_SEPARATOR)[0], *(heading.title for heading in headings(text))]
+        if any(is_section_title("resolution", section) for section in sections):
             return passage
     return None
 
@@ -275,6 +306,6 @@ def live_ids(session: Session) -> Iterator[int]:
             yield found
 
 
-def batched(values: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+def batched(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for start in range(0, len(values), size):
         yield values[start : start + size]

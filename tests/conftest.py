@@ -4,12 +4,18 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from kb.db import Database
+from kb.settings import Settings
+from tests.fakes import FakeEmbedder
+
+if TYPE_CHECKING:
+    from api.services import Services
 
 for name in [name for name in os.environ if name.startswith("KB_") and name != "KB_SHARED_DATA"]:
     del os.environ[name]  # the tests' own settings, not those of who runs them
@@ -75,3 +81,13 @@ def _create_database(server: str, name: str, template: str = "template1") -> Non
 def _with_database(server: str, name: str) -> str:
     base, _, query = server.partition("?")
     return f"{base.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
+
+
+@pytest.fixture
+def services(db: Database, tmp_path: Path) -> Iterator["Services"]:
+    """All parts over an empty knowledge base on each kind of database, with the fake embedder; nothing running."""
+    from api.services import open_services
+
+    url = db.url.render_as_string(hide_password=False)
+    with open_services(Settings(data=tmp_path, database_url=url), embedder=FakeEmbedder()) as opened:
+        yield opened

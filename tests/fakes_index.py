@@ -85,7 +85,7 @@ class BruteForceIndex:
             return 0.0
         return float(doc.vector.astype(np.float16).astype(np.float32) @ query.vector)
 
-    def _check(self, vector: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _check(self, vector: np.ndarray) -> None:
         if vector.shape != (self._dim,) or not np.isfinite(vector).all():
             raise InvalidInput("not a vector of this index")
 

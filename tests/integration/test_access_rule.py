@@ -114,9 +114,12 @@ values = st.sets(st.sampled_from(["a", "b", "c"]))
 def test_a_wider_scope_never_shows_less(mine: set[str], wanted: set[str], audience: Audience, published: bool) -> None:
     narrow = Scope(frozenset({"public"}), frozenset({1}), frozenset(mine))
     wide = Scope(frozenset(Audience), None, None, unpublished=True)
-    values = {"audience": audience, "space": 1, "groups": wanted, "published": published}
-    assert not narrow.allows(**values) or wide.allows(**values)
-    assert narrow.allows(**values) == (published and audience == "public" and (not wanted or bool(mine & wanted)))
+
+    def allowed(scope: Scope) -> bool:
+        return scope.allows(audience=audience, space=1, groups=wanted, published=published)
+
+    assert not allowed(narrow) or allowed(wide)
+    assert allowed(narrow) == (published and audience == "public" and (not wanted or bool(mine & wanted)))
 
 
 def test_an_unknown_space_and_a_low_role_are_named(sqlite: Database) -> None:

@@ -129,6 +129,7 @@ def test_delete_is_for_admins_and_leaves_nothing(db: Database) -> None:
     number = new_item(db)
     with db.write() as session:
         revision = editorial.newest_revision(session, session.get_one(Item, number))
+        assert revision.id is not None
         session.add(
             Passage(
                 item_id=number,
