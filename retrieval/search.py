@@ -1,0 +1,246 @@
+"""From a question and a reader to ranked items: both legs under the scope, fused, checked again, one row an item."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+from sqlmodel import Session
+
+from kb import items
+from kb.access import Principal, Scope, scope_of
+from kb.content import storable, title_key
+from kb.db import Database
+from kb.errors import InvalidInput, KBError, TooLarge, shown
+from kb.items import Found
+from retrieval.embed import Embedder
+from retrieval.fusion import fuse, order
+from retrieval.index import SearchIndex
+from retrieval.language import language
+from retrieval.text import analyze
+from retrieval.types import Candidates, Filters, Query
+
+MAX_QUESTION = 100_000
+"""Most characters accepted; of a longer text than MAX_USED the first part is searched."""
+MAX_USED = 8_000
+MAX_LIMIT = 100
+_DEPTH = 50
+"""Least number of passages taken from each leg."""
+
+
+class Mode(StrEnum):
+    """Which legs are asked."""
+
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    LEXICAL = "lexical"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One item, shown by its best passage."""
+
+    found: Found
+    score: float
+    dense: float
+    """Cosine of question and passage."""
+    lexical: float
+    """BM25 of question and passage."""
+    exact_title: bool = False
+    translated: bool = False
+    """In another language than the reader asked in, and no version in that language may be read."""
+    others: tuple[Found, ...] = ()
+    """Further passages of the same item among the candidates, best first, at most two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a search found, best first, with what it took."""
+
+    question: str
+    """As searched: storable, trimmed and cut to MAX_USED characters."""
+    lang: str
+    hits: Sequence[Hit]
+    terms: Sequence[str]
+    stats_bound: float
+    """Upper bound of BM25 for the question."""
+    generation: int
+    watermark: int
+    took_ms: dict[str, float] = field(default_factory=dict)
+    truncated: bool = False
+    dense_mean: float = 0.0
+    dense_std: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Searcher:
+    """All that a search needs. Safe to share between threads."""
+
+    db: Database
+    index: SearchIndex
+    embedder: Embedder
+
+    def search(
+        self,
+        question: str,
+        *,
+        reader: Principal,
+        filters: Filters | None = None,
+        limit: int = 10,
+        mode: Mode = Mode.HYBRID,
+        lang: str | None = None,
+    ) -> Results:
+        """Return the best `limit` items that `reader` may read.
+
+        Of translations of one another only one is shown: in the language of the question, or in `lang` (that of the
+        page) where the question's is not one that was found. This restricts nothing; `filters` do.
+        Raises InvalidInput for an empty question or an impossible limit, TooLarge for over MAX_QUESTION characters.
+        """
+        started = time.perf_counter()
+        text = checked_question(question)
+        if not 1 <= limit <= MAX_LIMIT:
+            raise InvalidInput(f"limit is 1 to {MAX_LIMIT}, not {shown(limit)}", field="limit")
+        used = text[:MAX_USED]
+        spoken = language(used)
+        terms = analyze(used) if mode != Mode.DENSE else []
+        embedding_started = time.perf_counter()
+        vector = self.embedder.embed_query(used) if mode != Mode.LEXICAL else None
+        embed_ms = _ms(embedding_started)
+        with self.db.read() as session:
+            scope = scope_of(session, reader).published_only()
+            candidates = self.index.search(
+                Query(terms=terms, vector=vector),
+                scope=scope,
+                filters=filters or Filters(),
+                limit=max(_DEPTH, 5 * limit),
+            )
+            fuse_started = time.perf_counter()
+            score = fuse(candidates)
+            ranking = order(score, candidates.passage)
+            fuse_ms = _ms(fuse_started)
+            read_started = time.perf_counter()
+            hits = _collapse(session, scope, candidates, score, ranking, limit)
+            if filters is None or filters == Filters():
+                hits = _named_first(session, scope, used, hits, limit)
+            spoken_here = any(hit.found.lang == spoken for hit in hits)
+            hits = _one_language(session, scope, hits, spoken if spoken_here else lang or spoken, filters)
+            read_ms = _ms(read_started)
+        return Results(
+            question=used,
+            lang=spoken,
+            hits=hits,
+            terms=terms,
+            stats_bound=candidates.stats.lexical_bound,
+            generation=candidates.generation,
+            watermark=candidates.watermark,
+            took_ms={
+                "embed": embed_ms,
+                "dense": candidates.took_ms.get("dense", 0.0),
+                "lexical": candidates.took_ms.get("lexical", 0.0),
+                "fuse": fuse_ms,
+                "read": read_ms,
+                "total": _ms(started),
+            },
+            truncated=len(text) > MAX_USED,
+            dense_mean=candidates.stats.dense_mean,
+            dense_std=candidates.stats.dense_std,
+        )
+
+
+def checked_question(question: str) -> str:
+    """Return the question as it may be searched. Raises InvalidInput or TooLarge."""
+    if len(question) > MAX_QUESTION:
+        raise TooLarge(
+            f"a question has at most {MAX_QUESTION:,} characters, not {len(question):,}: send the part that matters",
+            field="q",
+        )
+    text = " ".join(storable(question).split())
+    if not any(c.isprintable() and not c.isspace() and c != "\ufffd" for c in text):
+        raise InvalidInput("a question is needed; this one is empty", field="q")
+    return text
+
+
+def _collapse(
+    session: Session,
+    scope: Scope,
+    candidates: Candidates,
+    score: npt.NDArray[np.float64],
+    ranking: npt.NDArray[np.intp],
+    limit: int,
+) -> list[Hit]:
+    """Walk the ranking, checking passages against the database in blocks, until `limit` items are full."""
+    hits: dict[int, Hit] = {}
+    block = 3 * limit
+    for start in range(0, len(ranking), block):
+        positions = ranking[start : start + block]
+        found = items.recheck(session, scope, [int(candidates.passage[i]) for i in positions])
+        for i in positions:
+            passage = found.get(int(candidates.passage[i]))
+            if passage is None:
+                continue
+            hit = hits.get(passage.item_id)
+            if hit is not None:
+                if len(hit.others) < 2:
+                    hits[passage.item_id] = replace(hit, others=(*hit.others, passage))
+            elif len(hits) < limit:
+                hits[passage.item_id] = Hit(
+                    found=passage,
+                    score=float(score[i]),
+                    dense=float(candidates.dense[i]),
+                    lexical=float(candidates.lexical[i]),
+                )
+        if len(hits) >= limit:
+            break
+    return list(hits.values())
+
+
+def _named_first(session: Session, scope: Scope, question: str, hits: list[Hit], limit: int) -> list[Hit]:
+    """Put first the items that the question names: by exact title, or by number (KB-1042)."""
+    named = items.titled(session, scope, title_key(question))
+    try:
+        number = items.item_id(question) if question.upper().startswith("KB-") else 0
+    except KBError:
+        number = 0
+    wanted = list(dict.fromkeys([*([number] if number else []), *named]))
+    if not wanted:
+        return hits
+    by_item = {hit.found.item_id: hit for hit in hits}
+    first = items.first_passages(session, [item for item in wanted if item not in by_item])
+    found = items.recheck(session, scope, first.values())
+    top = max((hit.score for hit in hits), default=0.0)
+    front: list[Hit] = []
+    for item in sorted(wanted, key=lambda item: -by_item[item].score if item in by_item else float("inf")):
+        if item in by_item:
+            front.append(replace(by_item[item], exact_title=True))
+        elif first.get(item) in found:
+            front.append(Hit(found=found[first[item]], score=top, dense=0.0, lexical=0.0, exact_title=True))
+    chosen = {hit.found.item_id for hit in front}
+    return [*front, *(hit for hit in hits if hit.found.item_id not in chosen)][:limit]
+
+
+def _one_language(session: Session, scope: Scope, hits: list[Hit], lang: str, filters: Filters | None) -> list[Hit]:
+    """Show one of several translations of one another: the one in `lang` where there is one."""
+    shown_hits: dict[str | int, Hit] = {}
+    for hit in hits:
+        key = hit.found.family or hit.found.item_id
+        before = shown_hits.get(key)
+        if before is None:
+            shown_hits[key] = hit
+        elif before.found.lang != lang and hit.found.lang == lang:
+            shown_hits[key] = replace(hit, score=before.score, exact_title=before.exact_title or hit.exact_title)
+    if filters is None or not filters.langs:
+        foreign = {key: hit for key, hit in shown_hits.items() if hit.found.family and hit.found.lang != lang}
+        versions = items.family_members(session, scope, [str(key) for key in foreign], lang)
+        first = items.first_passages(session, versions.values())
+        found = items.recheck(session, scope, first.values())
+        for key, hit in foreign.items():
+            passage = found.get(first.get(versions.get(str(key), 0), 0))
+            if passage is not None:
+                shown_hits[key] = replace(hit, found=passage, others=())
+    return [replace(hit, translated=hit.found.lang != lang) for hit in shown_hits.values()]
+
+
+def _ms(since: float) -> float:
+    return round((time.perf_counter() - since) * 1000, 3)
