@@ -1,0 +1,57 @@
+"""The web application, put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from api import errors, metrics, web
+from api.errors import Problem
+from api.routes import answer, health, ingest, items, search
+from api.services import Services
+
+DESCRIPTION = """
+A knowledge base that answers, in English and Chinese. Readers see what their API key may read; without a key, what is
+public. Errors are problem details (RFC 9457) with a stable `code`.
+"""
+
+
+def create_app(services: Services) -> FastAPI:
+    """Return the application over `services`, which the caller opens and closes."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services.follower.start()
+        yield
+
+    app = FastAPI(
+        title="Answerwell",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # its page would load scripts from elsewhere
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+    )
+    app.state.services = services
+    errors.install(app)
+    metrics.install(app)
+    for module in (search, answer, items, ingest, health):
+        app.include_router(module.router)
+    web.install(app)
+    _describe_problem(app)
+    return app
+
+
+def _describe_problem(app: FastAPI) -> None:
+    """Put the schema of problem details, which no route returns as its own, into the OpenAPI description."""
+    generate = app.openapi
+
+    def described() -> dict[str, object]:
+        if app.openapi_schema is None:
+            schema = generate()
+            schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = described  # type: ignore[method-assign]

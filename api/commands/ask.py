@@ -1,0 +1,122 @@
+"""kb search and kb ask: what a reader would find, from the command line."""
+
+from typing import Annotated
+
+import typer
+from rich.markdown import Markdown
+
+from api.commands.common import DataOption, JsonOption, RoleOption, emit, out, reader, services
+from api.schemas import answer_event, answer_out, search_event, search_out
+from kb import spaces
+from kb.access import Principal
+from kb.events import Happened
+from kb.models import EventKind, Facet
+from retrieval.abstain import Band
+from retrieval.answer import answer
+from retrieval.search import Mode
+from retrieval.types import Filters
+
+
+def register(app: typer.Typer) -> None:
+    app.command("search")(search)
+    app.command("ask")(ask)
+
+
+def search(
+    question: Annotated[str, typer.Argument(metavar="QUESTION")],
+    role: RoleOption = "anonymous",
+    lang: Annotated[list[str] | None, typer.Option(help="Only items in this language (may be repeated).")] = None,
+    product: Annotated[list[str] | None, typer.Option(help="Only for this product (may be repeated).")] = None,
+    version: Annotated[list[str] | None, typer.Option(help="Only for this version (may be repeated).")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Only items of this kind (may be repeated).")] = None,
+    space: Annotated[list[str] | None, typer.Option(help="Only items of this space (may be repeated).")] = None,
+    limit: Annotated[int, typer.Option(help="Most items, 1 to 100.")] = 10,
+    mode: Annotated[Mode, typer.Option(help="Which legs to ask.")] = Mode.HYBRID,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find items."""
+    who = reader(role)
+    with services(data) as opened:
+        with opened.db.read() as session:
+            space_ids = frozenset(int(spaces.by_key(session, key).id or 0) for key in space or ())
+        filters = make_filters(lang, product, version, kind, space_ids)
+        results = opened.searcher.search(question, reader=who, filters=filters, limit=limit, mode=mode)
+        happened = Happened(
+            kind=EventKind.SEARCH,
+            role=who.role.value,
+            text=results.question,
+            data=search_event(results, mode=mode.value, filters={}),
+        )
+        opened.events.add(happened)
+    if as_json:
+        emit(search_out(results, happened.uid).model_dump())
+        return
+    if not results.hits:
+        out.print("Nothing found.")
+    for rank, hit in enumerate(results.hits, start=1):
+        found = hit.found
+        out.print(f"[bold]{rank}. ", end="")
+        out.print(
+            f"{found.title}  [{found.number}, {found.kind}, {found.lang}, {found.audience}]",
+            markup=False,
+            highlight=False,
+        )
+        snippet = " ".join(found.text.split())
+        out.print(f"   {snippet[:200]}{'…' if len(snippet) > 200 else ''}", markup=False, highlight=False, style="dim")
+    took = results.took_ms
+    out.print(
+        f"{took['total']:.0f} ms: embed {took['embed']:.1f}, dense {took['dense']:.1f}, lexical {took['lexical']:.1f}",
+        style="dim",
+        highlight=False,
+    )
+
+
+def make_filters(
+    langs: list[str] | None,
+    products: list[str] | None,
+    versions: list[str] | None,
+    kinds: list[str] | None,
+    space_ids: frozenset[int],
+) -> Filters:
+    labels = {
+        Facet.PRODUCT.value: frozenset(products or ()),
+        Facet.VERSION.value: frozenset(versions or ()),
+    }
+    return Filters(
+        kinds=frozenset(kinds or ()),
+        langs=frozenset(langs or ()),
+        spaces=space_ids,
+        labels={facet: values for facet, values in labels.items() if values},
+    )
+
+
+def ask(
+    question: Annotated[str, typer.Argument(metavar="QUESTION")],
+    role: RoleOption = "anonymous",
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer a question, with citations, or say that there is no answer."""
+    who: Principal = reader(role)
+    with services(data) as opened:
+        result = answer(opened.searcher, question, reader=who)
+        happened = Happened(kind=EventKind.ANSWER, role=who.role.value, text=result.question, data=answer_event(result))
+        opened.events.add(happened)
+    if as_json:
+        emit(answer_out(result, happened.uid).model_dump())
+        return
+    if result.band is Band.ANSWER:
+        out.print(Markdown(result.text))
+        for citation in result.citations:
+            found = citation.found
+            out.print(
+                f"[{citation.n}] {found.title}  ({found.number}, {found.external_id})",
+                markup=False,
+                highlight=False,
+                style="dim",
+            )
+        return
+    out.print("Did you mean:" if result.band is Band.DID_YOU_MEAN else "No answer found. The closest there is:")
+    for hit in result.suggestions:
+        out.print(f"  - {hit.found.title}  ({hit.found.number})", markup=False, highlight=False)

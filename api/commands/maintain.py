@@ -1,0 +1,167 @@
+"""kb rebuild, kb verify, kb doctor: keeping it sound."""
+
+import os
+import platform
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.commands.common import FAULTS, OK, DataOption, JsonOption, emit, index_all, out, say, services, settings
+from api.services import open_database
+from ingest.verify import verify as run_verify
+from kb import changes, items
+from kb.access import SYSTEM, scope_of
+from kb.errors import KBError
+from kb.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    app.command("rebuild")(rebuild)
+    app.command("verify")(verify)
+    app.command("doctor")(doctor)
+
+
+def rebuild(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Build the index anew from the database. Nothing is embedded twice; a changed model or analyzer takes effect."""
+    started = time.monotonic()
+    with services(data, level=False, fresh_index=True) as opened:
+        passages = index_all(opened)
+    seconds = round(time.monotonic() - started, 3)
+    if as_json:
+        emit({"passages": passages, "seconds": seconds})
+    else:
+        out.print(f"The index was built anew: {passages} passages in {seconds:.1f} s", highlight=False)
+
+
+def verify(
+    sample: Annotated[int, typer.Option(min=0, help="Questions whose BM25 scores are compared with rank_bm25.")] = 20,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the index with the database. Leaves with 4 if something is wrong."""
+    with services(data) as opened:
+        result = run_verify(
+            opened.db, opened.index, opened.embedder.fingerprint, sample=sample, on_progress=None if as_json else say
+        )
+    if as_json:
+        emit(asdict(result))
+    else:
+        out.print(
+            f"{result.items} items, {result.passages} live passages, {result.indexed} in the index; "
+            f"{result.scores} BM25 scores of {result.queries} questions compared",
+            highlight=False,
+        )
+        for note in result.notes:
+            out.print(f"note: {note}", markup=False, highlight=False)
+        for fault in result.faults:
+            out.print(f"fault: {fault}", markup=False, highlight=False, style="red")
+        out.print("All is well." if not result.faults else "Mend it with: kb rebuild")
+    raise typer.Exit(FAULTS if result.faults else OK)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    ok: bool
+    detail: str
+
+
+def doctor(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Look at the installation and say what is wrong and what to do. Changes nothing in the knowledge base."""
+    loaded = settings(data)
+    checks = [_python(), *_packages(), _folder(loaded), _disk(loaded), *_database(loaded), _model(loaded)]
+    if as_json:
+        emit({"checks": [asdict(check) for check in checks]})
+    else:
+        for check in checks:
+            out.print("ok   " if check.ok else "[red]WRONG[/]", end=" ")
+            out.print(f"{check.name}: {check.detail}", markup=False, highlight=False)
+    raise typer.Exit(OK if all(check.ok for check in checks) else FAULTS)
+
+
+def _python() -> Check:
+    return Check(
+        "python",
+        True,
+        f"{platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    )
+
+
+def _packages() -> list[Check]:
+    checks = []
+    for name in ("answerwell", "faiss-cpu", "onnxruntime", "sentence-transformers", "fastapi", "sqlmodel"):
+        try:
+            checks.append(Check(name, True, version(name)))
+        except PackageNotFoundError:
+            checks.append(Check(name, False, "not installed: install Answerwell again"))
+    return checks
+
+
+def _folder(loaded: Settings) -> Check:
+    probe = loaded.data / f".doctor-{os.getpid()}"
+    try:
+        if not loaded.data.exists():
+            return Check("data folder", True, f"{loaded.data} is not there yet; kb ingest makes it")
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        return Check("data folder", False, f"{loaded.data} cannot be written: {error.strerror}")
+    return Check("data folder", True, f"{loaded.data} can be written")
+
+
+def _disk(loaded: Settings) -> Check:
+    place = next(p for p in (loaded.data.absolute(), *loaded.data.absolute().parents) if p.exists())
+    free = shutil.disk_usage(place).free
+    return Check("disk", free > 1 << 30, f"{free / (1 << 30):.1f} GiB free" + ("" if free > 1 << 30 else "; make room"))
+
+
+def _database(loaded: Settings) -> list[Check]:
+    if loaded.database_url is None and not (loaded.data / "kb.sqlite3").exists():
+        return [Check("database", True, "none yet; kb ingest or kb demo makes one")]
+    try:
+        db = open_database(loaded)
+        with db.read() as session:
+            count, seq = items.size(session, scope_of(session, SYSTEM)), changes.latest(session)
+        return [
+            Check("database", True, f"{db.dialect}, migration {db.version()}, {count} published items, change {seq}"),
+            _index(loaded, seq),
+        ]
+    except KBError as error:
+        return [Check("database", False, error.message)]
+
+
+def _index(loaded: Settings, seq: int) -> Check:
+    from retrieval.local.engine import peek
+
+    if not loaded.index_folder.exists():
+        return Check("index", True, "none yet; it is built when first needed")
+    try:
+        found = peek(loaded.index_folder)
+    except KBError as error:
+        return Check("index", False, f"{error.message}; mend it with: kb rebuild")
+    behind = max(0, seq - found.watermark)
+    return Check(
+        "index",
+        True,
+        f"{found.passages} passages, at change {found.watermark}" + (f", {behind} behind" if behind else ""),
+    )
+
+
+def _model(loaded: Settings) -> Check:
+    from retrieval.embed import load_embedder
+
+    try:
+        model = load_embedder(loaded.embedder, Path(loaded.cache), loaded.threads)
+        vector = model.embed_query("ready?")
+    except KBError as error:
+        return Check("model", False, error.message)
+    return Check(
+        "model",
+        bool(abs(float(vector @ vector) - 1) < 1e-3),
+        f"{model.name}, {model.dim} dimensions, {model.max_tokens} tokens",
+    )

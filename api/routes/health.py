@@ -1,0 +1,44 @@
+"""Health, readiness and Prometheus metrics."""
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+
+from api.deps import ServicesDep
+from api.metrics import REGISTRY, observe_state
+
+router = APIRouter(tags=["operation"])
+
+MOST_BEHIND = 10_000
+"""Change-log rows that the index may be behind and still be called ready."""
+
+
+@router.get("/healthz", operation_id="health")
+def health() -> PlainTextResponse:
+    """The process answers."""
+    return PlainTextResponse("ok\n")
+
+
+@router.get("/readyz", operation_id="readiness")
+def ready(parts: ServicesDep) -> Response:
+    """Whether searches can be served: database reachable, index nearly level with it, indexing without error."""
+    with parts.db.read() as session:
+        session.connection().execute(text("SELECT 1"))
+    behind = parts.indexer.behind()
+    error = parts.follower.error
+    good = behind <= MOST_BEHIND and error is None
+    body = {
+        "ready": good,
+        "behind": behind,
+        "watermark": parts.indexer.watermark,
+        "indexing": "failing" if error else "ok",
+    }
+    return JSONResponse(body, 200 if good else 503)
+
+
+@router.get("/metrics", operation_id="metrics", response_class=PlainTextResponse)
+def metrics(parts: ServicesDep) -> Response:
+    """Prometheus metrics of this process."""
+    observe_state(parts)
+    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,101 @@
+"""/v1/items: read, create, update, publish, retire."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from sqlmodel import col, select
+
+from api.deps import ReaderDep, ServicesDep
+from api.errors import PROBLEMS
+from api.schemas import ItemCreate, ItemOut, ItemUpdate, Written, item_out
+from api.services import Services
+from kb import changes, editorial, items, spaces
+from kb.access import scope_of
+from kb.errors import NotFound
+from kb.models import Item, Revision
+
+router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEMS)
+
+WAIT_SECONDS = 30.0
+"""Longest that `wait=searchable` waits; the write is kept in any case."""
+
+WaitQuery = Annotated[
+    Literal["searchable"] | None,
+    Query(description="Answer only when this server's searches see the write (up to 30 s)."),
+]
+
+
+@router.get("/{item}", operation_id="read_item")
+def read_item(parts: ServicesDep, reader: ReaderDep, item: str) -> ItemOut:
+    """Return an item as its readers see it; an editor sees the draft of one that was never published."""
+    with parts.db.read() as session:
+        return item_out(items.view(session, item, scope_of(session, reader)))
+
+
+@router.post("", operation_id="create_item", status_code=201)
+def create_item(parts: ServicesDep, reader: ReaderDep, body: ItemCreate, wait: WaitQuery = None) -> Written:
+    """Create an item, as a draft or published at once. For editors."""
+    with parts.db.write() as session:
+        space_id = spaces.by_key(session, body.space).id if body.space is not None else None
+        item, revision = editorial.create(session, body.content(), body.profile(), actor=reader, space_id=space_id)
+        seq = editorial.publish(session, item, revision, actor=reader).seq if body.publish else changes.latest(session)
+        written = _written(item, revision, seq)
+    return _searchable(parts, written, wait)
+
+
+@router.put("/{item}", operation_id="update_item")
+def update_item(parts: ServicesDep, reader: ReaderDep, item: str, body: ItemUpdate, wait: WaitQuery = None) -> Written:
+    """Give an item a new revision and profile. The profile counts at once, the text when published. For editors."""
+    with parts.db.write() as session:
+        found = items.get(session, item, scope_of(session, reader))
+        revision = editorial.revise(
+            session, found, body.content(), actor=reader, based_on=body.based_on, message=body.message
+        )
+        seq = editorial.reprofile(session, found, body.profile(), actor=reader)
+        if body.publish:
+            seq = editorial.publish(session, found, revision, actor=reader).seq
+        written = _written(found, revision, seq)
+    return _searchable(parts, written, wait)
+
+
+@router.post("/{item}/publish", operation_id="publish_item")
+def publish_item(
+    parts: ServicesDep,
+    reader: ReaderDep,
+    item: str,
+    revision: Annotated[int | None, Query(ge=1, description="Number of the revision (default: the newest).")] = None,
+    wait: WaitQuery = None,
+) -> Written:
+    """Make a revision the one that readers see. For editors."""
+    with parts.db.write() as session:
+        found = items.get(session, item, scope_of(session, reader))
+        chosen = editorial.newest_revision(session, found)
+        if revision is not None and revision != chosen.n:
+            statement = select(Revision).where(col(Revision.item_id) == found.id, col(Revision.n) == revision)
+            numbered = session.exec(statement).first()
+            if numbered is None:
+                raise NotFound(f"{found.number} has no revision {revision}; its newest is {chosen.n}", field="revision")
+            chosen = numbered
+        seq = editorial.publish(session, found, chosen, actor=reader).seq
+        written = _written(found, chosen, seq)
+    return _searchable(parts, written, wait)
+
+
+@router.post("/{item}/retire", operation_id="retire_item")
+def retire_item(parts: ServicesDep, reader: ReaderDep, item: str, wait: WaitQuery = None) -> Written:
+    """Take an item from its readers at once; nothing of it is lost. For editors."""
+    with parts.db.write() as session:
+        found = items.get(session, item, scope_of(session, reader))
+        seq = editorial.retire(session, found, actor=reader)
+        written = _written(found, editorial.newest_revision(session, found), seq)
+    return _searchable(parts, written, wait)
+
+
+def _written(item: Item, revision: Revision, seq: int) -> Written:
+    return Written(item=item.number, revision=revision.n, state=item.state.value, seq=seq, searchable=False)
+
+
+def _searchable(parts: Services, written: Written, wait: str | None) -> Written:
+    parts.follower.wake()
+    seen = parts.indexer.wait_for(written.seq, WAIT_SECONDS if wait else 0)
+    return written.model_copy(update={"searchable": seen})

@@ -1,0 +1,326 @@
+"""The self-help pages: home, results with the answer, instant results, articles, lists, feedback."""
+
+import re
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlmodel import Session
+
+from api.deps import ReaderDep
+from api.schemas import answer_event, search_event
+from api.web import Page, rendering
+from kb import items
+from kb.access import Principal, Scope, scope_of
+from kb.compose import compose
+from kb.content import storable
+from kb.errors import Forbidden, InvalidInput, NotFound
+from kb.events import Happened
+from kb.items import ItemView
+from kb.models import EventKind, Facet, Kind
+from retrieval.answer import Answer, answer_from
+from retrieval.citations import Citation
+from retrieval.search import Results
+from retrieval.types import Filters
+
+router = APIRouter(include_in_schema=False)
+
+PER_PAGE = 30
+HITS = 15
+INSTANT = 6
+REASONS = ("inaccurate", "confusing", "visuals", "missing", "other")
+_TABS: dict[str, frozenset[str]] = {
+    "all": frozenset(),
+    "kb": frozenset({Kind.ARTICLE.value, Kind.CASE.value, Kind.LESSON.value}),
+    "community": frozenset({Kind.ANSWER.value}),
+}
+_REF = re.compile(r"(KB-[1-9][0-9]{0,17})(?:-.*)?", re.IGNORECASE | re.DOTALL)
+_UID = re.compile(r"[0-9a-f]{32}")
+
+Text = Annotated[str, Query()]
+
+
+@router.get("/")
+def home(request: Request, reader: ReaderDep) -> Response:
+    page = Page(request)
+    with page.services.db.read() as session:
+        scope = scope_of(session, reader)
+        return page.render(
+            "home.html",
+            products=items.counts(session, scope, Facet.PRODUCT, langs=[page.lang])[:12],
+            topics=items.counts(session, scope, Facet.TOPIC, langs=[page.lang])[:14],
+            recent=items.listing(session, scope, kinds=[Kind.ARTICLE], langs=[page.lang], limit=6),
+        )
+
+
+@router.get("/search")
+def results(
+    request: Request, reader: ReaderDep, q: Text = "", product: Text = "", version: Text = "", tab: Text = "all"
+) -> Response:
+    page = Page(request)
+    if not q.strip():
+        return RedirectResponse(page.url("/"), 303)
+    tab = tab if tab in _TABS else "all"
+    labels = {"product": product, "version": version}
+    filters = Filters(kinds=_TABS[tab], labels={facet: frozenset({value}) for facet, value in labels.items() if value})
+    found = page.services.searcher.search(q, reader=reader, filters=filters, limit=HITS, lang=page.lang)
+    asked = {"tab": tab, **{facet: value for facet, value in labels.items() if value}}
+    searched = Happened(
+        kind=EventKind.SEARCH,
+        role=reader.role.value,
+        visitor=page.visitor,
+        text=found.question,
+        data=search_event(found, mode="hybrid", filters=asked),
+    )
+    page.services.events.add(searched)
+    said = _answer(page, found, reader, searched.uid) if filters == Filters() else None
+    with page.services.db.read() as session:
+        scope = scope_of(session, reader)
+        facets = [
+            (facet.value, values, labels[facet.value])
+            for facet in (Facet.PRODUCT, Facet.VERSION)
+            if (values := sorted(value for value, _ in items.counts(session, scope, facet)[:60]))
+        ]
+        answer_html = _answer_html(page, session, scope, said, searched.uid) if said is not None else None
+    wanted = set(found.terms)
+    return page.render(
+        "results.html",
+        question=found.question,
+        truncated=found.truncated,
+        said=said,
+        answer_html=answer_html,
+        cited=lambda citation: _cited(page, citation, searched.uid),
+        hits=found.hits,
+        page=lambda item, title, rank=None: page.article(item, title, rank, searched.uid),
+        mark_title=lambda hit: rendering.marked(hit.found.title, wanted),
+        snippet=lambda hit: rendering.snippet(hit.found.text, wanted),
+        tab=tab,
+        tabs=[(f"tab_{name}", page.url("/search", q=q, tab=name, **labels), name == tab) for name in _TABS],
+        facets=facets,
+        community_url=page.services.settings.community_url,
+        support_url=page.services.settings.support_url,
+    )
+
+
+@router.get("/instant")
+def instant(request: Request, reader: ReaderDep, q: Text = "") -> Response:
+    """A list of options for the search box; an empty one for nothing typed."""
+    page = Page(request)
+    if not q.strip():
+        return page.render("instant.html", hits=[])
+    found = page.services.searcher.search(q, reader=reader, limit=INSTANT, lang=page.lang)
+    searched = Happened(
+        kind=EventKind.SEARCH,
+        role=reader.role.value,
+        visitor=page.visitor,
+        text=found.question,
+        data=search_event(found, mode="hybrid", filters={}, instant=True),
+    )
+    page.services.events.add(searched)
+    wanted = set(found.terms)
+    return page.render(
+        "instant.html",
+        hits=found.hits,
+        page=lambda item, title, rank=None: page.article(item, title, rank, searched.uid),
+        mark_title=lambda hit: rendering.marked(hit.found.title, wanted),
+        snippet=lambda hit: rendering.snippet(hit.found.text, wanted),
+    )
+
+
+@router.get("/a/{ref:path}")
+def article(
+    request: Request,
+    reader: ReaderDep,
+    ref: str,
+    rank: Annotated[str, Query()] = "",
+    origin: Annotated[str, Query(alias="from")] = "",
+    voted: Text = "",
+) -> Response:
+    page = Page(request)
+    with page.services.db.read() as session:
+        scope = scope_of(session, reader).published_only()
+        view = _view(session, ref, scope)
+        title, number = view.revision.title, int(view.item.id or 0)
+        address = page.article(number, title)
+        if request.url.path != _path(address):
+            kept = {"from": origin or None, "rank": rank or None, "voted": voted or None}
+            return RedirectResponse(page.url(_path(address), **kept), 301)
+        others = items.translations(session, view.item, scope)
+        titles = items.titles(session, scope, [int(other.id or 0) for other in others])
+        markdown = compose_view(view)
+        body = rendering.article(
+            markdown,
+            resolve=_resolver(page, session, scope, view.item.source, view.item.external_id, markdown),
+            passages=items.passages(session, number),
+            image=lambda text: page.words("image", text=text),
+        )
+    origin = origin if _UID.fullmatch(origin) else ""
+    if origin:
+        position = int(rank) if rank.isascii() and rank.isdigit() and len(rank) < 4 else None
+        page.services.events.add(
+            Happened(
+                kind=EventKind.CLICK,
+                role=reader.role.value,
+                visitor=page.visitor,
+                parent=origin,
+                item_id=number,
+                data={"rank": position, "revision": view.revision.id},
+            )
+        )
+    return page.render(
+        "article.html",
+        view=view,
+        body=body,
+        products=view.values(Facet.PRODUCT),
+        versions=view.values(Facet.VERSION),
+        others=[(other, titles[int(other.id or 0)]) for other in others if int(other.id or 0) in titles],
+        alternates=[(other.lang, page.article(int(other.id or 0), titles[int(other.id or 0)])) for other in others],
+        voted=voted,
+        vote_url=page.url(f"/vote/{view.item.number}"),
+        origin=origin,
+        reasons=REASONS,
+    )
+
+
+@router.post("/vote/{ref}")
+def vote(
+    request: Request,
+    reader: ReaderDep,
+    ref: str,
+    helpful: Annotated[str, Form()],
+    revision: Annotated[int, Form(ge=1)],
+    parent: Annotated[str, Form()] = "",
+    reason: Annotated[str, Form()] = "",
+    comment: Annotated[str, Form(max_length=1000)] = "",
+) -> Response:
+    """Keep whether an article helped, and why not. Without JavaScript: a plain form, answered by a redirect."""
+    _same_site(request)
+    page = Page(request)
+    if helpful not in ("yes", "no") or (reason and reason not in REASONS) or (parent and not _UID.fullmatch(parent)):
+        raise InvalidInput("this vote cannot be read; open the article again and vote there")
+    with page.services.db.read() as session:
+        view = _view(session, ref, scope_of(session, reader).published_only())
+    page.services.events.add(
+        Happened(
+            kind=EventKind.VOTE,
+            role=reader.role.value,
+            visitor=page.visitor,
+            parent=parent or None,
+            item_id=view.item.id,
+            text=storable(comment),
+            data={"helpful": helpful == "yes", "reason": reason or None, "revision": revision},
+        )
+    )
+    # A "no" is kept at once; why is asked afterwards and may stay unanswered.
+    state = "no" if helpful == "no" and not reason else "thanks"
+    address = page.article(int(view.item.id or 0), view.revision.title)
+    return RedirectResponse(page.url(_path(address), **{"voted": state}) + "#feedback", 303)
+
+
+@router.get("/p/{product}")
+def by_product(request: Request, reader: ReaderDep, product: str, start: Text = "0") -> Response:
+    return _browse(Page(request), reader, Facet.PRODUCT, product, start)
+
+
+@router.get("/t/{topic}")
+def by_topic(request: Request, reader: ReaderDep, topic: str, start: Text = "0") -> Response:
+    return _browse(Page(request), reader, Facet.TOPIC, topic, start)
+
+
+def compose_view(view: ItemView) -> str:
+    """Return the whole text of an item as one Markdown."""
+    revision = view.revision
+    return compose(
+        lang=view.item.lang,
+        issue=revision.issue,
+        environment=revision.environment,
+        resolution=revision.resolution,
+        cause=revision.cause,
+        body=revision.body,
+    )
+
+
+def _browse(page: Page, reader: Principal, facet: Facet, value: str, start: str) -> Response:
+    offset = int(start) if start.isascii() and start.isdigit() and len(start) < 7 else 0
+    with page.services.db.read() as session:
+        scope = scope_of(session, reader)
+        rows = items.listing(session, scope, label=(facet, value), langs=[page.lang], limit=PER_PAGE + 1, offset=offset)
+        if not rows:  # nothing in the page's language: better another than nothing
+            rows = items.listing(session, scope, label=(facet, value), limit=PER_PAGE + 1, offset=offset)
+    if not rows:
+        raise NotFound("there is nothing here that you may read")
+    path = page.request.url.path
+    return page.render(
+        "browse.html",
+        value=value,
+        rows=rows[:PER_PAGE],
+        earlier=page.url(path, start=max(0, offset - PER_PAGE)) if offset else None,
+        later=page.url(path, start=offset + PER_PAGE) if len(rows) > PER_PAGE else None,
+    )
+
+
+def _answer(page: Page, found: Results, reader: Principal, searched: str) -> Answer:
+    said = answer_from(page.services.searcher, found, reader=reader)
+    page.services.events.add(
+        Happened(
+            kind=EventKind.ANSWER,
+            role=reader.role.value,
+            visitor=page.visitor,
+            parent=searched,
+            text=said.question,
+            data=answer_event(said),
+        )
+    )
+    return said
+
+
+def _answer_html(page: Page, session: Session, scope: Scope, said: Answer, searched: str) -> Any:
+    if not said.citations:
+        return ""
+    by_number = {citation.n: citation for citation in said.citations}
+    found = said.citations[0].found
+    item = items.get(session, found.number, scope)
+    return rendering.answer(
+        said.text,
+        lambda n: _cited(page, by_number[n], searched) if n in by_number else None,
+        resolve=_resolver(page, session, scope, item.source, item.external_id, said.text),
+    )
+
+
+def _cited(page: Page, citation: Citation, searched: str) -> str:
+    found = citation.found
+    return f"{page.article(found.item_id, found.title, citation.n, searched)}#p-{found.passage_id}"
+
+
+def _resolver(
+    page: Page, session: Session, scope: Scope, source: str, external_id: str, markdown: str
+) -> rendering.Resolve:
+    """Return what leads relative links to pages of the same source that the reader may read."""
+    meant = {href: rendering.candidates(href, external_id) for href in rendering.relative_links(markdown)}
+    known = items.by_external_ids(session, scope, source, {name for names in meant.values() for name in names})
+
+    def resolve(href: str) -> str | None:
+        found = next((known[name] for name in meant.get(href, ()) if name in known), None)
+        return page.article(*found) if found is not None else None
+
+    return resolve
+
+
+def _view(session: Session, ref: str, scope: Scope) -> ItemView:
+    match = _REF.fullmatch(ref)
+    if match is None:
+        raise NotFound("there is no such article")
+    return items.view(session, match[1].upper(), scope)
+
+
+def _path(address: str) -> str:
+    return urlsplit(address).path
+
+
+def _same_site(request: Request) -> None:
+    """Refuse a form that another site sent. Raises Forbidden."""
+    origin = request.headers.get("origin")
+    site = request.headers.get("sec-fetch-site")
+    if (origin is not None and urlsplit(origin).netloc != request.url.netloc) or site in ("cross-site", "same-site"):
+        raise Forbidden("this form was sent from another site; open the article and vote there")

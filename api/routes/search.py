@@ -1,0 +1,67 @@
+"""/v1/search."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from api.deps import ReaderDep, ServicesDep
+from api.errors import PROBLEMS
+from api.filters import FiltersDep, FiltersIn, Given, checked
+from api.schemas import SearchResponse, Shape, search_event, search_out
+from api.services import Services
+from kb.access import Principal
+from kb.events import Happened
+from kb.models import EventKind
+from retrieval.search import MAX_LIMIT, Mode
+
+router = APIRouter(prefix="/v1", tags=["search"], responses=PROBLEMS)
+
+QuestionQuery = Annotated[str, Query(alias="q", description="The question, up to 100,000 characters.")]
+LangQuery = Annotated[
+    str | None,
+    Query(alias="hl", max_length=16, description="The reader's language, where the question's cannot be told."),
+]
+
+
+class SearchRequest(Shape):
+    q: str = Field(description="The question, up to 100,000 characters.")
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
+    mode: Mode = Mode.HYBRID
+    hl: Annotated[str, Field(max_length=16)] | None = None
+    filters: FiltersIn = FiltersIn()
+
+
+@router.get("/search", operation_id="search")
+def search(
+    parts: ServicesDep,
+    reader: ReaderDep,
+    filters: FiltersDep,
+    question: QuestionQuery,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 10,
+    mode: Mode = Mode.HYBRID,
+    hl: LangQuery = None,
+) -> SearchResponse:
+    """Return the items that answer the question best, of those the caller may read."""
+    return _search(parts, reader, filters, question, limit, mode, hl)
+
+
+@router.post("/search", operation_id="search_long")
+def search_long(parts: ServicesDep, reader: ReaderDep, body: SearchRequest) -> SearchResponse:
+    """The same for a question too long for an address, such as a whole case."""
+    return _search(parts, reader, checked(parts, reader, body.filters), body.q, body.limit, body.mode, body.hl)
+
+
+def _search(
+    parts: Services, reader: Principal, filters: Given, question: str, limit: int, mode: Mode, hl: str | None
+) -> SearchResponse:
+    results = parts.searcher.search(question, reader=reader, filters=filters.values, limit=limit, mode=mode, lang=hl)
+    happened = Happened(
+        kind=EventKind.SEARCH,
+        role=reader.role.value,
+        visitor=parts.visitor(reader.subject),
+        text=results.question,
+        data=search_event(results, mode=mode.value, filters=filters.given),
+    )
+    parts.events.add(happened)
+    return search_out(results, happened.uid)

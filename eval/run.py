@@ -1,0 +1,156 @@
+"""Run systems over a judged set as the product would: real ingest, real passages, the real index, ranked per item."""
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlmodel import col, select
+
+from eval.beir import JudgedSet, tuning_half
+from eval.metrics import mean, measure
+from ingest.indexer import Indexer
+from ingest.pipeline import ingest
+from kb.access import SYSTEM, scope_of
+from kb.db import Database
+from kb.errors import InvalidInput, shown
+from kb.models import Item
+from retrieval.embed import Embedder
+from retrieval.fusion import fuse, order
+from retrieval.local.engine import LocalIndex
+from retrieval.search import MAX_USED, checked_question
+from retrieval.text import ANALYZER_VERSION, analyze
+from retrieval.types import Candidates, Filters, Query
+
+DEPTH = 100
+"""Items kept of each ranking."""
+_PASSAGES = 500
+"""Passages taken from each leg."""
+
+Ranker = Callable[[Candidates], npt.NDArray[np.float64]]
+
+
+def _reciprocal_rank(candidates: Candidates) -> npt.NDArray[np.float64]:
+    """Plain reciprocal rank fusion, k = 60 (Cormack, Clarke and Buettcher 2009), as the baseline."""
+    score = np.zeros(len(candidates), np.float64)
+    for leg in (candidates.dense.astype(np.float64), candidates.lexical):
+        found = np.flatnonzero(leg != 0)
+        ranked = found[np.lexsort((candidates.passage[found], -leg[found]))]
+        score[ranked] += 1 / (60 + np.arange(1, len(ranked) + 1))
+    return score
+
+
+SYSTEMS: dict[str, Ranker] = {
+    "bm25": lambda candidates: candidates.lexical,
+    "dense": lambda candidates: candidates.dense.astype(np.float64),
+    "rrf": _reciprocal_rank,
+    "hybrid": fuse,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One system on one set."""
+
+    set: str
+    system: str
+    documents: int
+    queries: int
+    half: str
+    values: dict[str, float]
+    """Means by measure."""
+    per_query: dict[str, dict[str, float]]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "set": self.set,
+            "system": self.system,
+            "documents": self.documents,
+            "queries": self.queries,
+            "half": self.half,
+            **{name: round(value, 4) for name, value in self.values.items()},
+        }
+
+
+def run(
+    judged: JudgedSet,
+    systems: Sequence[str],
+    embedder: Embedder,
+    *,
+    half: str = "all",
+    max_tokens: int = 400,
+    on_progress: Callable[[str], None] | None = None,
+) -> list[Outcome]:
+    """Ingest the set into a throw-away data folder and rank its judged queries with each system.
+
+    `half`: all, tune or report (see `eval.beir.tuning_half`). Raises InvalidInput for an unknown system.
+    """
+    unknown = [name for name in systems if name not in SYSTEMS]
+    if unknown:
+        raise InvalidInput(f"there is no system {shown(unknown[0])}; there are: {', '.join(SYSTEMS)}", field="systems")
+    tell = on_progress or (lambda _: None)
+    with tempfile.TemporaryDirectory(prefix="answerwell-eval-") as folder:
+        db = Database(f"sqlite:///{folder}/kb.sqlite3")
+        db.migrate()
+        tell(f"{judged.name}: reading")
+        report = ingest(db, [judged.corpus.parent], actor=SYSTEM, format="beir", name=judged.name)
+        if report.failed:
+            raise InvalidInput(
+                f"{judged.name}: {len(report.failed)} documents cannot be read, the first: {report.failed[0]}"
+            )
+        index = LocalIndex.open(
+            Path(folder) / "index",
+            dim=embedder.dim,
+            generation=1,
+            fingerprint=embedder.fingerprint,
+            analyzer=ANALYZER_VERSION,
+            database_id=db.meta("database_id"),
+        )
+        try:
+            indexer = Indexer(db, index, embedder, lock_folder=Path(folder), max_tokens=max_tokens)
+            total = indexer.behind()
+            started = time.monotonic()
+            indexer.catch_up(lambda step: tell(f"{judged.name}: indexing, {indexer.behind()} of {total} changes left"))
+            tell(f"{judged.name}: indexed in {time.monotonic() - started:.0f} s; ranking")
+            rankings = _rank(db, index, embedder, judged, systems, half)
+        finally:
+            index.close()
+            db.dispose()
+    outcomes = []
+    for system in systems:
+        per_query = measure(rankings[system], judged.qrels)
+        values = {name: mean(found) for name, found in per_query.items()}
+        outcomes.append(Outcome(judged.name, system, report.added, len(rankings[system]), half, values, per_query))
+    return outcomes
+
+
+def _rank(
+    db: Database, index: LocalIndex, embedder: Embedder, judged: JudgedSet, systems: Sequence[str], half: str
+) -> dict[str, dict[str, list[str]]]:
+    rankings: dict[str, dict[str, list[str]]] = {system: {} for system in systems}
+    with db.read() as session:
+        scope = scope_of(session, SYSTEM).published_only()
+        external = dict(session.exec(select(col(Item.id), col(Item.external_id))).all())
+    for query in judged.judged():
+        if half != "all" and tuning_half(query.id) != (half == "tune"):
+            continue
+        text = checked_question(query.text)[:MAX_USED]
+        filters = Filters(langs=frozenset({query.target_lang})) if query.target_lang else Filters()
+        candidates = index.search(
+            Query(terms=analyze(text), vector=embedder.embed_query(text)), scope=scope, filters=filters, limit=_PASSAGES
+        )
+        for system in systems:
+            score = SYSTEMS[system](candidates)
+            ranking: dict[str, None] = {}
+            for position in order(score, candidates.passage):
+                if system == "bm25" and score[position] == 0:
+                    break
+                ranking.setdefault(external[int(candidates.item[position])])
+                if len(ranking) == DEPTH:
+                    break
+            rankings[system][query.id] = list(ranking)
+    return rankings

@@ -1,0 +1,180 @@
+"""The command line is a contract: its JSON, its exit codes, its words for bad input."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import api.services
+from api import cli
+from tests.fakes import FakeEmbedder
+
+Run = Callable[..., tuple[int, Any, str]]
+
+
+@pytest.fixture
+def kb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line with the fake embedder on a data folder; return exit code, output and error output."""
+    monkeypatch.setattr(api.services, "load_embedder", lambda *_, **__: FakeEmbedder())
+    monkeypatch.setenv("KB_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, Any, str]:
+        monkeypatch.setattr("sys.argv", ["kb", *arguments])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        out, err = capfd.readouterr()
+        return code, json.loads(out) if "--json" in arguments and out else out, err
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "reset.md").write_text(
+        "# Reset the router\n\nHold the reset button for twelve seconds.\n", encoding="utf-8"
+    )
+    (docs / "pay.md").write_text(
+        "---\ntitle: Pay an invoice\naudience: internal\n---\nPay by card.\n", encoding="utf-8"
+    )
+    (docs / "重置.md").write_text("# 重置路由器\n\n按住重置键十二秒，直到灯闪烁。\n", encoding="utf-8")
+    return docs
+
+
+def test_ingest_search_ask_verify(kb: Run, folder: Path) -> None:
+    code, report, _ = kb("ingest", str(folder), "--json")
+    assert code == 0
+    assert (report["added"], report["updated"], report["unchanged"], report["retired"], report["failed"]) == (
+        3,
+        0,
+        0,
+        0,
+        [],
+    )
+    assert report["passages"] == 3
+    assert report["seconds"] > 0
+    code, again, _ = kb("ingest", str(folder), "--json")
+    assert (code, again["added"], again["updated"], again["unchanged"], again["passages"]) == (0, 0, 0, 3, 0)
+    code, result, _ = kb("search", "Reset the router", "--json", "--limit", "5")
+    assert code == 0
+    hit = result["hits"][0]
+    assert (hit["external_id"], hit["kind"], hit["title"]) == ("reset.md", "article", "Reset the router")
+    assert set(hit["legs"]) == {"dense", "lexical"}
+    assert {"embed", "dense", "lexical", "fuse", "total"} <= set(result["took_ms"])
+    assert "Pay an invoice" not in json.dumps(result)
+    _, staff, _ = kb("search", "Pay an invoice", "--as", "agent", "--json")
+    assert staff["hits"][0]["title"] == "Pay an invoice"
+    code, said, _ = kb("ask", "Reset the router", "--json")
+    assert (code, said["band"], said["citations"][0]["n"], said["citations"][0]["external_id"]) == (
+        0,
+        "answer",
+        1,
+        "reset.md",
+    )
+    code, checked, _ = kb("verify", "--json")
+    assert (code, checked["faults"], checked["passages"]) == (0, [], 3)
+    code, rebuilt, _ = kb("rebuild", "--json")
+    assert (code, rebuilt["passages"]) == (0, 3)
+    assert kb("verify", "--json")[0] == 0
+    assert kb("doctor")[0] in (0, 4)
+
+
+def test_changed_gone_and_come_back(kb: Run, folder: Path) -> None:
+    kb("ingest", str(folder), "--json")
+    (folder / "reset.md").write_text("# Reset the router\n\nHold it for thirteen seconds.\n", encoding="utf-8")
+    pay = (folder / "pay.md").read_text(encoding="utf-8")
+    (folder / "pay.md").unlink()
+    _, report, _ = kb("ingest", str(folder), "--json")
+    assert (report["updated"], report["unchanged"], report["retired"]) == (1, 1, 0)
+    _, report, _ = kb("ingest", str(folder), "--prune", "--json")
+    assert (report["updated"], report["unchanged"], report["retired"]) == (0, 2, 1)
+    assert kb("search", "Pay an invoice", "--as", "agent", "--json")[1]["hits"][0]["title"] != "Pay an invoice"
+    (folder / "pay.md").write_text(pay, encoding="utf-8")
+    _, report, _ = kb("ingest", str(folder), "--json")
+    assert (report["updated"], report["unchanged"]) == (1, 2)
+    assert kb("search", "Pay an invoice", "--as", "agent", "--json")[1]["hits"][0]["title"] == "Pay an invoice"
+    assert kb("verify", "--json")[1]["faults"] == []
+
+
+def test_a_bad_file_is_named_and_the_rest_goes_on(kb: Run, folder: Path) -> None:
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.4 this is not one")
+    (folder / "bad.md").write_text("---\n- not a mapping\n---\nText", encoding="utf-8")
+    code, report, _ = kb("ingest", str(folder), "--json")
+    assert code == 3
+    assert report["added"] == 3
+    assert sorted(Path(failure["path"]).name for failure in report["failed"]) == ["bad.md", "broken.pdf"]
+    assert all(failure["reason"] for failure in report["failed"])
+    code, report, _ = kb("ingest", str(folder), "--prune", "--json")
+    assert report["retired"] == 0
+
+
+def test_export_and_import_round_trip(kb: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kb("ingest", str(folder), "--json")
+    assert kb("export", str(tmp_path / "all.jsonl"), "--json")[1]["lines"] == 5
+    monkeypatch.setenv("KB_DATA", str(tmp_path / "second"))
+    assert kb("import", str(tmp_path / "all.jsonl"), "--json")[1]["items"] == 3
+    assert kb("export", str(tmp_path / "again.jsonl"))[0] == 0
+    assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "all.jsonl").read_bytes()
+    assert kb("search", "重置路由器", "--json")[1]["hits"][0]["external_id"] == "重置.md"
+    assert kb("ingest", str(folder), "--json")[1]["unchanged"] == 3, "the second one knows what the first has ingested"
+
+
+def test_spaces_and_keys(kb: Run) -> None:
+    assert kb("space", "add", "lake", "--name", "Lake")[0] == 0
+    assert kb("space", "list", "--json")[1]["spaces"][1] == {"key": "lake", "name": "Lake", "parent": "main"}
+    code, made, _ = kb("key", "add", "panel", "--role", "agent", "--json")
+    assert (code, made["key"][:3]) == (0, "aw_")
+    assert made["key"] not in json.dumps(kb("key", "list", "--json")[1])
+    assert kb("key", "revoke", "panel")[0] == 0
+
+
+def test_the_demo_loads_once(kb: Run) -> None:
+    code, report, _ = kb("demo", "--no-serve", "--json")
+    assert (code, report["failed"]) == (0, [])
+    assert report["added"] >= 160
+    assert kb("demo", "--no-serve", "--json")[1]["unchanged"] == report["added"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["ingest", "nowhere"], 1, "'nowhere'"),
+        (["ingest", ".", "--audience", "everyone"], 1, "'everyone'"),
+        (["ingest", ".", "--source", "magic"], 1, "'magic'"),
+        (["ingest", ".", "--space", "moon"], 1, "'moon'"),
+        (["ingest", ".", "--column", "title"], 1, "FIELD=COLUMN"),
+        (["search", ""], 1, "a question is needed"),
+        (["search", "x", "--as", "king"], 1, "'king'"),
+        (["search", "x", "--limit", "0"], 1, "limit is 1 to 100"),
+        (["ask", "\x00"], 1, "a question is needed"),
+        (["import", "nowhere.jsonl"], 1, "'nowhere.jsonl'"),
+        (["key", "revoke", "none"], 1, "'none'"),
+        (["key", "add", "x", "--role", "king"], 1, "'king'"),
+        (["nonsense"], 2, "nonsense"),
+        (["search"], 2, "QUESTION"),
+        (["serve", "--host", "256.1.1.1"], 1, "256.1.1.1"),
+    ],
+)
+def test_bad_calls_say_what_and_how(kb: Run, arguments: list[str], code: int, says: str) -> None:
+    left, out, err = kb(*arguments)
+    assert left == code
+    assert says in " ".join((out + err).split())
+    assert "Traceback" not in err
+
+
+def test_errors_as_json(kb: Run) -> None:
+    code, said, _ = kb("search", "", "--json")
+    assert (code, said["error"]["code"], said["error"]["field"]) == (1, "invalid_input", "q")
+
+
+def test_an_unknown_setting_is_refused(kb: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KB_PROT", "1")
+    code, _, err = kb("search", "x")
+    assert (code, "KB_PORT" in err) == (1, True)
