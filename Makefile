@@ -46,8 +46,9 @@ $(VENV)/.runtime: $(VENV)/.created requirements/runtime.txt requirements/models.
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(VENV)/.test: $(VENV)/.runtime requirements/test.txt
+$(VENV)/.test: $(VENV)/.runtime requirements/test.txt requirements/test-pinned.txt
 	$(BIN)/pip install --quiet --requirement requirements/test.txt
+	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/test-pinned.txt
 	touch $@
 
 clean:

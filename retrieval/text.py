@@ -71,11 +71,11 @@ def analyze(text: str) -> list[str]:
 
 def spans(text: str) -> list[Span]:
     """Return the same terms with their places in `text`."""
-    normal, places = _normalized(text)
+    normal, starts, ends = _normalized(text)
     kept: list[Span] = []
     dropped: list[Span] = []
     for term, start, end, stop in _terms(normal):
-        span = Span(term, places[start], places[end]) if places else Span(term, start, end)
+        span = Span(term, starts[start], ends[end - 1]) if starts else Span(term, start, end)
         (dropped if stop else kept).append(span)
     return kept or dropped
 
@@ -116,7 +116,10 @@ def _compound(token: str, plain: str) -> Iterator[str]:
     else:
         yield plain.strip("-_/\\:@&") or plain
     if _VERSION.fullmatch(plain):
-        digits = plain.split(".")
+        number = plain.removeprefix("v")
+        if number != plain:
+            yield number
+        digits = number.split(".")
         if len(digits) > 2:
             yield ".".join(digits[:2])
         return
@@ -136,13 +139,14 @@ def _stem(word: str) -> str:
     return str(stemmer.stemWord(word))
 
 
-def _normalized(text: str) -> tuple[str, list[int]]:
-    """Return the text in NFKC and, unless that changes nothing, the place in `text` of each of its characters."""
+def _normalized(text: str) -> tuple[str, list[int], list[int]]:
+    """Return the text in NFKC and, unless that changes nothing, where each character starts and ends in `text`."""
     normal = unicodedata.normalize("NFKC", text)
     if normal == text:
-        return normal, []
+        return normal, [], []
     pieces: list[str] = []
-    places: list[int] = []
+    starts: list[int] = []
+    ends: list[int] = []
     at = 0
     while at < len(text):
         end = at + 1
@@ -150,11 +154,10 @@ def _normalized(text: str) -> tuple[str, list[int]]:
             end += 1
         piece = unicodedata.normalize("NFKC", text[at:end])
         pieces.append(piece)
-        places.extend([at] * len(piece))
+        starts.extend([at] * len(piece))
+        ends.extend([end] * len(piece))
         at = end
-    places.append(len(text))
-    # An end must lie behind the character that it ends: see Span.
-    return "".join(pieces), places
+    return "".join(pieces), starts, ends
 
 
 _SENTENCE_END = re.compile(r"[。！？!?；]+[”’」』）)\]\"']*|\.+[\"'”’)\]]*(?=\s|$)|…+[”’」』）)]*|\n+")
