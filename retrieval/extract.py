@@ -17,6 +17,7 @@ LONGEST = 700
 """Most characters of an extract, unless a single segment is longer."""
 _WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\uff00-\uffef]")
 _HEADING = re.compile(r"#{1,6}[ \t]+(.*)")
+_ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s")
 _UNIT = re.compile(r"\s*(?:[-*+]\s|\d+[.)]\s|\||```|~~~|>)")
 
 
@@ -94,10 +95,11 @@ def _width(text: str) -> int:
 
 
 def _blocks(text: str) -> list[tuple[int, int]]:
-    """Return offsets of blocks: runs of lines between blank lines, headings alone, fenced code whole."""
+    """Return offsets of blocks: runs of lines between blank lines, headings alone, code and loose lists whole."""
     found: list[tuple[int, int]] = []
     start: int | None = None
     fence = ""
+    in_list = False
     at = 0
     for line in text.splitlines(keepends=True):
         bare = line.strip()
@@ -106,20 +108,24 @@ def _blocks(text: str) -> list[tuple[int, int]]:
             found[-1] = (found[-1][0], end)
             if bare.startswith(fence):
                 fence = ""
+        elif start is None and in_list and bare and (line[0] in " \t" or _ITEM.match(line)):
+            found[-1] = (found[-1][0], end)
+            start = at
+            fence = bare[:3] if bare.startswith(("```", "~~~")) else ""
         elif bare.startswith(("```", "~~~")):
             fence = bare[:3]
             found.append((at, end))
-            start = None
+            start, in_list = None, False
         elif not bare:
             start = None
         elif _HEADING.fullmatch(bare):
             found.append((at, end))
-            start = None
+            start, in_list = None, False
         elif start is None or (
             bool(_UNIT.match(line)) != bool(_UNIT.match(text[found[-1][0] :])) and not line[0].isspace()
         ):
             found.append((at, end))
-            start = at
+            start, in_list = at, bool(_ITEM.match(line))
         else:
             found[-1] = (found[-1][0], end)
         at += len(line)

@@ -30,6 +30,7 @@ _ATTRIBUTES: dict[str, set[str]] = {
 }
 _SCHEMES = {"http", "https", "mailto", "tel"}
 _ID = re.compile(r"[hp]-[\w-]{1,80}")
+_CITATION = re.compile(r"\[(\d{1,2})\]")
 _SNIPPET = 260
 """Characters of a snippet; Chinese characters count double."""
 
@@ -66,14 +67,24 @@ def answer(markdown: str, cited: Callable[[int], str | None], *, resolve: Resolv
             token.tag = "h4"
         if token.type == "inline" and token.children:
             token.children = _inline(token.children, resolve, str)
-    html = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
-    clean = str(_clean(html))
+            token.children = [piece for child in token.children for piece in _cited(child, cited)]
+    return _clean(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
 
-    def linked(match: re.Match[str]) -> str:
-        href = cited(int(match[1]))
-        return match[0] if href is None else f'<a class="cite" href="{escape(href)}">[{match[1]}]</a>'
 
-    return Markup(re.sub(r"\[(\d{1,2})\]", linked, clean))
+def _cited(token: Token, cited: Callable[[int], str | None]) -> list[Token]:
+    """Return a text token with its [1] as links; any other token as it is."""
+    if token.type != "text":
+        return [token]
+    pieces: list[Token] = []
+    for at, piece in enumerate(_CITATION.split(token.content)):
+        href = cited(int(piece)) if at % 2 else None
+        text = Token("text", "", 0, content=f"[{piece}]" if at % 2 else piece)
+        if href is None:
+            pieces.append(text)
+        else:
+            link = Token("link_open", "a", 1, attrs={"class": "cite", "href": href})
+            pieces += [link, text, Token("link_close", "a", -1)]
+    return pieces
 
 
 def snippet(markdown: str, terms: Collection[str]) -> Markup:

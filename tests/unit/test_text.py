@@ -1,5 +1,6 @@
 """Terms and sentences: the golden terms of each rule, and what holds for any text."""
 
+import itertools
 import json
 import unicodedata
 from pathlib import Path
@@ -95,4 +96,4 @@ def test_sentences(text: str, said: list[str]) -> None:
 def test_sentences_lose_nothing_but_white_space(text: str) -> None:
     found = sentences(text)
     assert "".join("".join(text[start:end] for start, end in found).split()) == "".join(text.split())
-    assert all(a[1] <= b[0] for a, b in zip(found, found[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(found))

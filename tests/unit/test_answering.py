@@ -1,0 +1,160 @@
+"""Extracts, citations and the text of an answer: whole, from the right section, to the letter."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kb.items import Found
+from kb.models import Kind
+from retrieval.abstain import Band, decide, features, suggestions
+from retrieval.citations import Citation, UnsupportedCitation, check
+from retrieval.extract import LONGEST, extract, segments
+from retrieval.search import Hit, Results
+from retrieval.text import analyze
+
+KCS = """## Issue
+
+The app asks to sign in again and again after the update.
+
+## Resolution
+
+Clear the storage of the app:
+
+1. Open *Settings*.
+2. Choose the app.
+
+Then sign in with your e-mail address.
+
+## Cause
+
+The update ended the old sessions of the app."""
+
+FOUND = Found(
+    passage_id=7,
+    item_id=3,
+    number="KB-3",
+    external_id="a.md",
+    kind=Kind.ARTICLE,
+    lang="en",
+    audience="public",
+    confidence="validated",
+    family=None,
+    title="Sign-in loop",
+    ordinal=0,
+    path="",
+    text=KCS,
+    updated_at="2026-01-01T00:00:00Z",
+)
+
+
+def said(text: str, question: str, **kwargs: int) -> str:
+    start, end = extract(text, analyze(question), **kwargs)
+    return text[start:end]
+
+
+def test_the_resolution_answers_though_the_issue_matches_better() -> None:
+    answer = said(KCS, "the app asks to sign in again and again after the update")
+    assert answer.startswith("Clear the storage")
+    assert "Issue" not in answer
+    assert "Cause" not in answer
+
+
+def test_what_a_colon_announces_comes_along() -> None:
+    assert "2. Choose the app." in said(KCS, "clear the storage", longest=30)
+
+
+def test_a_list_brings_the_sentence_that_announces_it() -> None:
+    text = "Do this:\n\n- turn the zebra\n- press it"
+    assert said(text, "zebra", longest=10) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "whole"),
+    [
+        ("Intro sentence.\n\n| a | b |\n| - | - |\n| zebra | 2 |\n| 3 | 4 |", "zebra", "| 3 | 4 |"),
+        ("Intro sentence.\n\n```\nzebra\n\nlast line\n```\n\nOutro.", "zebra", "last line\n```"),
+        ("Intro.\n\n- zebra\n\n- then\n\n  ```\n  code\n  ```\n\n- last", "zebra", "- last"),
+        ("Intro.\n\n1. zebra\n2. then\n\n   more of it\n3. last", "zebra", "3. last"),
+    ],
+)
+def test_lists_tables_and_code_stay_whole(text: str, question: str, whole: str) -> None:
+    assert whole in said(text, question, longest=10)
+
+
+def test_no_stretch_runs_over_a_heading() -> None:
+    text = "## Red\n\nA zebra here.\n\n## Blue\n\nA yak there."
+    assert said(text, "zebra yak") in ("A zebra here.", "A yak there.")
+
+
+def test_chinese_counts_double() -> None:
+    text = "".join(f"第{n}步请按住重置键十二秒。" for n in range(100))
+    assert len(said(text, "重置键")) < LONGEST * 0.6
+
+
+WORD = st.sampled_from("zebra yak 登录 手机。 Then. - * | ``` ## : ： 1. \n \n\n".split(" "))
+
+
+@given(text=st.lists(WORD, min_size=1, max_size=30).map(" ".join), question=st.sampled_from(["zebra", "登录", ""]))
+def test_an_extract_is_a_stretch_of_whole_segments(text: str, question: str) -> None:
+    start, end = extract(text, analyze(question))
+    parts = segments(text)
+    assert 0 <= start <= end <= len(text)
+    if parts:
+        assert start in {part.start for part in parts}
+        assert end in {part.end for part in parts}
+        assert text[start:end].strip()
+
+
+def test_citations_must_be_supplied_numbered_and_to_the_letter() -> None:
+    good = Citation(n=1, found=FOUND, quote="Clear the storage")
+    check([good, replace(good, n=2)], [FOUND])
+    for bad in (
+        replace(good, n=2),
+        replace(good, quote="Clear  the storage"),
+        replace(good, quote=" "),
+        replace(good, found=replace(FOUND, passage_id=8)),
+    ):
+        with pytest.raises(UnsupportedCitation):
+            check([bad], [FOUND])
+
+
+def results(*hits: Hit, bound: float = 10.0) -> Results:
+    return Results(
+        question="q",
+        lang="en",
+        hits=hits,
+        terms=["q"],
+        stats_bound=bound,
+        generation=1,
+        watermark=1,
+        dense_mean=0.75,
+        dense_std=0.03,
+    )
+
+
+def hit(cosine: float, lexical: float, score: float, *, exact_title: bool = False) -> Hit:
+    return Hit(found=FOUND, score=score, dense=cosine, lexical=lexical, exact_title=exact_title)
+
+
+def test_better_hits_never_make_a_lower_band() -> None:
+    order = [Band.NO_ANSWER, Band.DID_YOU_MEAN, Band.ANSWER]
+    steps = [(0.70, 0.0, 0.0), (0.78, 1.0, 1.0), (0.84, 4.0, 4.0), (0.90, 8.0, 8.0), (0.96, 10.0, 12.0)]
+    bands = [decide(results(hit(*step), hit(0.7, 0.0, 0.0))).band for step in steps]
+    assert [order.index(band) for band in bands] == sorted(order.index(band) for band in bands)
+    assert bands[0] is Band.NO_ANSWER
+    assert bands[-1] is Band.ANSWER
+
+
+def test_nothing_found_is_no_answer_and_an_exact_title_is_one() -> None:
+    assert decide(results()).band is Band.NO_ANSWER
+    assert features(results()) == (0.0, 0.0, 0.0, 0.0)
+    assert decide(results(hit(0.5, 0.0, 0.0, exact_title=True))).band is Band.ANSWER
+
+
+def test_cases_are_not_offered_as_questions_beside_articles() -> None:
+    case = Hit(found=replace(FOUND, kind=Kind.CASE), score=9.0, dense=0.9, lexical=1.0)
+    article = hit(0.8, 1.0, 1.0)
+    assert suggestions([case, article]) == [article]
+    assert suggestions([case]) == [case]
