@@ -15,6 +15,7 @@ from retrieval.embed import Embedder, load_embedder
 from retrieval.local.engine import IndexDamaged, IndexMismatch, LocalIndex
 from retrieval.search import Searcher
 from retrieval.text import ANALYZER_VERSION
+from retrieval.titled import TitledEmbedder
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def open_services(
     analyzer is not: raises Misconfigured, naming `kb rebuild`.
     """
     db = open_database(settings)
-    model = embedder or load_embedder(settings.embedder, settings.cache, settings.threads, on_progress)
+    model = embedder or TitledEmbedder(load_embedder(settings.embedder, settings.cache, settings.threads, on_progress))
     index = _open_index(settings, db, model, fresh=fresh_index)
     indexer = Indexer(db, index, model, lock_folder=settings.data, max_tokens=settings.passage_tokens)
     return Services(

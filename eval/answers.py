@@ -1,24 +1,18 @@
 """How answers do on judged questions: right, wrong, or rightly silent. The demo's questions are one such set."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from eval.beir import JudgedQuery, JudgedSet, load_questions, tuning_half
 from eval.metrics import mean, measure
+from eval.throwaway import knowledge_base
 from ingest import demo
-from ingest.indexer import Indexer
 from kb.access import SYSTEM, Principal, Role
-from kb.db import Database
-from kb.errors import InvalidInput
 from retrieval.abstain import Band
 from retrieval.answer import answer_from
 from retrieval.embed import Embedder
-from retrieval.local.engine import LocalIndex
 from retrieval.search import Searcher
-from retrieval.text import ANALYZER_VERSION
 
 READER = Principal(role=Role.AGENT, subject="evaluation")
 
@@ -39,30 +33,11 @@ class Said:
 def run_demo(embedder: Embedder, *, on_progress: Callable[[str], None] | None = None) -> tuple[JudgedSet, list[Said]]:
     """Load the demo into a throw-away data folder and ask all of its questions as an agent would."""
     tell = on_progress or (lambda _: None)
-    with demo.folder() as path, tempfile.TemporaryDirectory(prefix="answerwell-eval-") as folder:
+    with demo.folder() as path:
         judged = load_questions(path / "judged", "demo")
-        db = Database(f"sqlite:///{folder}/kb.sqlite3")
-        db.migrate()
-        report = demo.load(db, actor=SYSTEM)
-        if report.failed:
-            raise InvalidInput(f"the demo cannot be read: {report.failed[0]}")
-        index = LocalIndex.open(
-            Path(folder) / "index",
-            dim=embedder.dim,
-            generation=1,
-            fingerprint=embedder.fingerprint,
-            analyzer=ANALYZER_VERSION,
-            database_id=db.meta("database_id"),
-        )
-        try:
-            tell("demo: indexing")
-            Indexer(db, index, embedder, lock_folder=Path(folder), max_tokens=400).catch_up()
-            tell("demo: asking")
-            searcher = Searcher(db, index, embedder)
-            return judged, [_ask(searcher, judged, query) for query in judged.queries]
-        finally:
-            index.close()
-            db.dispose()
+    with knowledge_base("demo", lambda db: demo.load(db, actor=SYSTEM), embedder, tell=tell) as kb:
+        tell("demo: asking")
+        return judged, [_ask(kb.searcher, judged, query) for query in judged.queries]
 
 
 def _ask(searcher: Searcher, judged: JudgedSet, query: JudgedQuery) -> Said:

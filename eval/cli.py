@@ -12,9 +12,8 @@ from rich.table import Table
 from eval.answers import run_demo, summary
 from eval.beir import load
 from eval.run import SYSTEMS, Outcome, run
-from eval.vectors import RememberingEmbedder
+from eval.vectors import embedder_of
 from kb.settings import load_settings
-from retrieval.embed import load_embedder
 
 app = typer.Typer(help="Measure retrieval on judged sets.", no_args_is_help=True)
 
@@ -35,11 +34,8 @@ def run_command(
     settings = load_settings()
     err = Console(stderr=True)
     sets = [load(folder) for folder in folders]
-    embedder = RememberingEmbedder(
-        load_embedder(settings.embedder, settings.cache, settings.threads), settings.cache / "eval-vectors"
-    )
     outcomes: list[Outcome] = []
-    try:
+    with embedder_of(settings) as embedder:
         for judged in sets:
             outcomes += run(
                 judged,
@@ -49,8 +45,6 @@ def run_command(
                 max_tokens=settings.passage_tokens,
                 on_progress=lambda message: err.print(message, highlight=False),
             )
-    finally:
-        embedder.close()
     if as_json:
         rows = [outcome.as_json() for outcome in outcomes]
         sys.stdout.write(json.dumps({"embedder": embedder.name, "results": rows}, ensure_ascii=False, indent=2) + "\n")
@@ -70,14 +64,8 @@ def demo_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Ask the shipped demo's judged questions: ranking, and what the three bands did."""
-    settings = load_settings()
-    embedder = RememberingEmbedder(
-        load_embedder(settings.embedder, settings.cache, settings.threads), settings.cache / "eval-vectors"
-    )
-    try:
+    with embedder_of(load_settings()) as embedder:
         judged, said = run_demo(embedder, on_progress=lambda message: Console(stderr=True).print(message))
-    finally:
-        embedder.close()
     measures = summary(judged, said, half)
     if as_json:
         sys.stdout.write(json.dumps(measures, indent=2) + "\n")

@@ -1,10 +1,7 @@
 """Run systems over a judged set as the product would: real ingest, real passages, the real index, ranked per item."""
 
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +10,7 @@ from sqlmodel import col, select
 
 from eval.beir import JudgedSet, tuning_half
 from eval.metrics import mean, measure
-from ingest.indexer import Indexer
-from ingest.pipeline import ingest
+from eval.throwaway import corpus_of, knowledge_base
 from kb.access import SYSTEM, scope_of
 from kb.db import Database
 from kb.errors import InvalidInput, shown
@@ -23,7 +19,7 @@ from retrieval.embed import Embedder
 from retrieval.fusion import fuse, order
 from retrieval.local.engine import LocalIndex
 from retrieval.search import MAX_USED, checked_question
-from retrieval.text import ANALYZER_VERSION, analyze
+from retrieval.text import analyze
 from retrieval.types import Candidates, Filters, Query
 
 DEPTH = 100
@@ -93,38 +89,14 @@ def run(
     if unknown:
         raise InvalidInput(f"there is no system {shown(unknown[0])}; there are: {', '.join(SYSTEMS)}", field="systems")
     tell = on_progress or (lambda _: None)
-    with tempfile.TemporaryDirectory(prefix="answerwell-eval-") as folder:
-        db = Database(f"sqlite:///{folder}/kb.sqlite3")
-        db.migrate()
-        tell(f"{judged.name}: reading")
-        report = ingest(db, [judged.corpus.parent], actor=SYSTEM, format="beir", name=judged.name)
-        if report.failed:
-            raise InvalidInput(
-                f"{judged.name}: {len(report.failed)} documents cannot be read, the first: {report.failed[0]}"
-            )
-        index = LocalIndex.open(
-            Path(folder) / "index",
-            dim=embedder.dim,
-            generation=1,
-            fingerprint=embedder.fingerprint,
-            analyzer=ANALYZER_VERSION,
-            database_id=db.meta("database_id"),
-        )
-        try:
-            indexer = Indexer(db, index, embedder, lock_folder=Path(folder), max_tokens=max_tokens)
-            total = indexer.behind()
-            started = time.monotonic()
-            indexer.catch_up(lambda step: tell(f"{judged.name}: indexing, {indexer.behind()} of {total} changes left"))
-            tell(f"{judged.name}: indexed in {time.monotonic() - started:.0f} s; ranking")
-            rankings = _rank(db, index, embedder, judged, systems, half)
-        finally:
-            index.close()
-            db.dispose()
+    with knowledge_base(judged.name, corpus_of(judged), embedder, max_tokens=max_tokens, tell=tell) as kb:
+        tell(f"{judged.name}: ranking")
+        rankings = _rank(kb.db, kb.index, embedder, judged, systems, half)
     outcomes = []
     for system in systems:
         per_query = measure(rankings[system], judged.qrels)
         values = {name: mean(found) for name, found in per_query.items()}
-        outcomes.append(Outcome(judged.name, system, report.added, len(rankings[system]), half, values, per_query))
+        outcomes.append(Outcome(judged.name, system, kb.documents, len(rankings[system]), half, values, per_query))
     return outcomes
 
 

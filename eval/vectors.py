@@ -2,13 +2,16 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.embed import Embedder
+from kb.settings import Settings
+from retrieval.embed import Embedder, load_embedder
+from retrieval.titled import TitledEmbedder
 
 
 class RememberingEmbedder:
@@ -68,6 +71,17 @@ class RememberingEmbedder:
             self._file.executemany("INSERT OR IGNORE INTO vector VALUES (?, ?)", rows)
         known.update(zip(keys, vectors, strict=True))
         self.embedded += len(rows)
+
+
+@contextmanager
+def embedder_of(settings: Settings) -> Iterator[Embedder]:
+    """Give the embedder that the product would use under these settings, with the model's vectors remembered."""
+    model = load_embedder(settings.embedder, settings.cache, settings.threads)
+    remembering = RememberingEmbedder(model, settings.cache / "eval-vectors")
+    try:
+        yield TitledEmbedder(remembering)
+    finally:
+        remembering.close()
 
 
 def _key(role: str, text: str) -> bytes:

@@ -6,11 +6,16 @@ risk.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from retrieval.search import Hit, Results
+from retrieval.text import analyze
+
+_CODE = re.compile(r"(?=.*\d)[a-z]+[-_]?[a-z]?\d+")
+"""Letters and a number in one, as analyzed: fb-e21, app-1103, kb5034441."""
 
 
 class Band(StrEnum):
@@ -32,7 +37,15 @@ class Weights:
     suggest: float
 
 
-PROVISIONAL = Weights(bias=-10.0, cosine=8.0, spread=0.5, share=3.0, margin=0.5, answer=0.5, suggest=0.25)
+E5_SMALL = Weights(bias=-39.62, cosine=43.45, spread=0.0, share=0.0, margin=1.46, answer=0.69, suggest=0.17)
+"""For multilingual-e5-small, whose cosines lie between .7 and 1."""
+ANY_MODEL = Weights(bias=-3.4, cosine=0.0, spread=0.33, share=3.64, margin=1.26, answer=0.81, suggest=0.31)
+"""For a model whose scale of cosines is not known: it does without them."""
+
+
+def weights_for(embedder: str) -> Weights:
+    """Return the weights for an embedder by its name."""
+    return E5_SMALL if embedder == "e5-small" else ANY_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +70,7 @@ def features(results: Results) -> tuple[float, float, float, float]:
     return best.dense, spread, share, margin
 
 
-def decide(results: Results, weights: Weights = PROVISIONAL) -> Decision:
+def decide(results: Results, weights: Weights = E5_SMALL) -> Decision:
     """Return the band for what was found, and how sure that is."""
     if not results.hits:
         return Decision(Band.NO_ANSWER, 0.0)
@@ -70,11 +83,20 @@ def decide(results: Results, weights: Weights = PROVISIONAL) -> Decision:
         + weights.margin * margin
     )
     confidence = 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
-    if results.hits[0].exact_title:
+    if results.hits[0].exact_title or _names_its_code(results):
         confidence = max(confidence, weights.answer)
     if confidence >= weights.answer:
         return Decision(Band.ANSWER, confidence)
     return Decision(Band.DID_YOU_MEAN if confidence >= weights.suggest else Band.NO_ANSWER, confidence)
+
+
+def _names_its_code(results: Results) -> bool:
+    """Say whether the question names a code (FB-E21) and the best hit's title has each that it names.
+
+    A code has no meaning that a model of language could know, so its cosine says little.
+    """
+    codes = {term for term in results.terms if len(term) >= 4 and _CODE.fullmatch(term)}
+    return bool(codes) and codes <= set(analyze(results.hits[0].found.title))
 
 
 def suggestions(hits: Sequence[Hit], most: int = 5) -> list[Hit]:

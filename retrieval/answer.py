@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from kb import items
 from kb.access import Principal, scope_of
 from kb.items import Found
-from retrieval.abstain import Band, Decision, decide, suggestions
+from retrieval.abstain import Band, Decision, decide, suggestions, weights_for
 from retrieval.citations import Citation, check
 from retrieval.extract import extract
 from retrieval.search import Hit, Results, Searcher
@@ -83,7 +83,7 @@ def answer(
 
 def answer_from(searcher: Searcher, results: Results, *, reader: Principal) -> Answer:
     """Answer from what a search has found already."""
-    decision = decide(results)
+    decision = decide(results, weights_for(searcher.embedder.name))
     if decision.band is not Band.ANSWER:
         offered = suggestions(results.hits, 5 if decision.band is Band.DID_YOU_MEAN else 3)
         return _of(results, decision, suggestions=offered)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from retrieval.types import Candidates
 
-LEXICAL_WEIGHT = 6.0
+LEXICAL_WEIGHT = 5.0
 """From a first measurement over nine pairs of model and judged set; the evaluation work refines it."""
 
 _LEAST_STD = 1e-6

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retrieval.embed import Embedder, OnnxEmbedder, load_embedder
+from retrieval.titled import TitledEmbedder
 from tests.fakes import FakeEmbedder
 from tests.models import model_cache, need_package, tiny_model
 
@@ -31,10 +32,12 @@ WEIRD = [
 ]
 
 
-@pytest.fixture(scope="session", params=["fake", "tiny", "e5-small"])
+@pytest.fixture(scope="session", params=["fake", "titled", "tiny", "e5-small"])
 def embedder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Embedder:
     if request.param == "fake":
         return FakeEmbedder()
+    if request.param == "titled":
+        return TitledEmbedder(FakeEmbedder())
     if request.param == "tiny":
         folder: Path = tmp_path_factory.mktemp("contract") / "tiny"
         return OnnxEmbedder("tiny", tiny_model(folder))

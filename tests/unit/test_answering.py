@@ -153,6 +153,13 @@ def test_nothing_found_is_no_answer_and_an_exact_title_is_one() -> None:
     assert decide(results(hit(0.5, 0.0, 0.0, exact_title=True))).band is Band.ANSWER
 
 
+def test_a_code_in_the_title_is_an_answer() -> None:
+    named = replace(hit(0.5, 0.0, 0.0), found=replace(FOUND, title="FB-E21: the line is not authenticated"))
+    assert decide(replace(results(named), terms=analyze("FB-E21"))).band is Band.ANSWER
+    assert decide(replace(results(named), terms=analyze("FB-E33"))).band is Band.NO_ANSWER
+    assert decide(replace(results(named), terms=analyze("the line"))).band is Band.NO_ANSWER
+
+
 def test_cases_are_not_offered_as_questions_beside_articles() -> None:
     case = Hit(found=replace(FOUND, kind=Kind.CASE), score=9.0, dense=0.9, lexical=1.0)
     article = hit(0.8, 1.0, 1.0)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.fusion import fuse, order
+from retrieval.fusion import LEXICAL_WEIGHT, fuse, order
 from retrieval.types import Candidates, QueryStats
 
 
@@ -27,7 +27,7 @@ def candidates(
 
 def test_the_formula() -> None:
     score = fuse(candidates([0.7, 0.5], [0.0, 5.0]))
-    assert score == pytest.approx([2.0, 3.0], rel=1e-5)
+    assert score == pytest.approx([2.0, LEXICAL_WEIGHT / 2], rel=1e-5)
 
 
 def test_the_lexical_leg_fades_where_the_words_are_not_there() -> None:
@@ -38,7 +38,9 @@ def test_the_lexical_leg_fades_where_the_words_are_not_there() -> None:
 
 
 def test_without_a_vector_or_without_terms_the_other_leg_orders() -> None:
-    assert list(fuse(candidates([0.0, 0.0], [1.0, 2.0], mean=0.0, std=0.0))) == pytest.approx([0.6, 1.2])
+    assert list(fuse(candidates([0.0, 0.0], [1.0, 2.0], mean=0.0, std=0.0))) == pytest.approx(
+        [LEXICAL_WEIGHT / 10, LEXICAL_WEIGHT / 5]
+    )
     assert list(fuse(candidates([0.6, 0.7], [0.0, 0.0], bound=0.0))) == pytest.approx([1.0, 2.0], rel=1e-5)
 
 

@@ -1,0 +1,68 @@
+"""A knowledge base in a throw-away data folder: what is measured is the product, not a model of it."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from eval.beir import JudgedSet
+from ingest.indexer import Indexer
+from ingest.pipeline import Report, ingest
+from kb.access import SYSTEM
+from kb.db import Database
+from kb.errors import InvalidInput
+from retrieval.embed import Embedder
+from retrieval.local.engine import LocalIndex
+from retrieval.search import Searcher
+from retrieval.text import ANALYZER_VERSION
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeBase:
+    """Loaded and searchable."""
+
+    db: Database
+    index: LocalIndex
+    searcher: Searcher
+    documents: int
+
+
+@contextmanager
+def knowledge_base(
+    name: str, load: Callable[[Database], Report], embedder: Embedder, *, max_tokens: int = 400, tell: Tell
+) -> Iterator[KnowledgeBase]:
+    """Give a knowledge base with what `load` puts into it. Raises InvalidInput if a document cannot be read."""
+    with tempfile.TemporaryDirectory(prefix="answerwell-eval-") as folder:
+        db = Database(f"sqlite:///{folder}/kb.sqlite3")
+        db.migrate()
+        tell(f"{name}: reading")
+        report = load(db)
+        if report.failed:
+            raise InvalidInput(f"{name}: {len(report.failed)} documents cannot be read, the first: {report.failed[0]}")
+        index = LocalIndex.open(
+            Path(folder) / "index",
+            dim=embedder.dim,
+            generation=1,
+            fingerprint=embedder.fingerprint,
+            analyzer=ANALYZER_VERSION,
+            database_id=db.meta("database_id"),
+        )
+        try:
+            indexer = Indexer(db, index, embedder, lock_folder=Path(folder), max_tokens=max_tokens)
+            total = indexer.behind()
+            started = time.monotonic()
+            indexer.catch_up(lambda step: tell(f"{name}: indexing, {indexer.behind()} of {total} changes left"))
+            tell(f"{name}: indexed in {time.monotonic() - started:.0f} s")
+            yield KnowledgeBase(db, index, Searcher(db, index, embedder), report.added)
+        finally:
+            index.close()
+            db.dispose()
+
+
+def corpus_of(judged: JudgedSet) -> Callable[[Database], Report]:
+    """Return what loads the documents of a judged set."""
+    return lambda db: ingest(db, [judged.corpus.parent], actor=SYSTEM, format="beir", name=judged.name)
