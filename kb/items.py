@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
@@ -90,62 +90,80 @@ def recheck(session: Session, scope: Scope, passage_ids: Collection[int]) -> dic
 
     An index may lag behind the database: what was retired, replaced or closed to this reader since is not among them.
     """
-    columns = (
-        col(Passage.id),
-        col(Passage.item_id),
-        col(Item.external_id),
-        col(Item.kind),
-        col(Item.lang),
-        col(Item.audience),
-        col(Item.confidence),
-        col(Item.family),
-        col(Revision.title),
-        col(Passage.ordinal),
-        col(Passage.path),
-        col(Passage.text),
-        col(Item.updated_at),
-    )
     found: dict[int, Found] = {}
     for some in batched(list(passage_ids), 500):
-        statement = (
-            select(*columns)  # type: ignore[call-overload]
-            .join(Item, col(Item.id) == col(Passage.item_id))
-            .join(Revision, col(Revision.id) == col(Passage.revision_id))
-            .where(
-                col(Passage.id).in_(some),
-                col(Passage.revision_id) == col(Item.live_revision_id),
-                readable(scope.published_only()),
-            )
-        )
-        for row in session.exec(statement):
-            passage, item, external, kind, lang, audience, confidence, family, title, ordinal, path, text, updated = row
-            found[passage] = Found(
-                passage_id=passage,
-                item_id=item,
-                number=f"KB-{item}",
-                external_id=external,
-                kind=kind,
-                lang=lang,
-                audience=audience,
-                confidence=confidence,
-                family=family,
-                title=title,
-                ordinal=ordinal,
-                path=path,
-                text=text,
-                updated_at=updated.isoformat(timespec="seconds"),
-            )
+        rows = session.exec(
+            select(  # type: ignore[call-overload]
+                col(Passage.id),
+                col(Passage.item_id),
+                col(Passage.revision_id),
+                col(Passage.ordinal),
+                col(Passage.path),
+                col(Passage.text),
+            ).where(col(Passage.id).in_(some))
+        ).all()
+        live = _live(session, scope, {row[1] for row in rows})
+        for passage, item, revision, ordinal, path, text in rows:
+            if item in live and live[item].live_revision_id == revision:
+                known = live[item]
+                found[passage] = Found(
+                    passage_id=passage,
+                    item_id=item,
+                    number=f"KB-{item}",
+                    external_id=known.external_id,
+                    kind=known.kind,
+                    lang=known.lang,
+                    audience=known.audience,
+                    confidence=known.confidence,
+                    family=known.family,
+                    title=known.title,
+                    ordinal=ordinal,
+                    path=path,
+                    text=text,
+                    updated_at=known.updated_at.isoformat(timespec="seconds"),
+                )
     return found
+
+
+def _live(session: Session, scope: Scope, ids: Collection[int]) -> dict[int, Any]:
+    """Return rows of the readable published items among `ids`, with the titles of their live revisions.
+
+    A query of its own, so that the database finds them by id: joined to passages, SQLite walks all published items.
+    """
+    statement = (
+        select(  # type: ignore[call-overload]
+            col(Item.id),
+            col(Item.live_revision_id),
+            col(Item.external_id),
+            col(Item.kind),
+            col(Item.lang),
+            col(Item.audience),
+            col(Item.confidence),
+            col(Item.family),
+            col(Item.updated_at),
+            col(Revision.title),
+        )
+        .join(Revision, col(Revision.id) == col(Item.live_revision_id))
+        .where(col(Item.id).in_(sorted(ids)), readable(scope.published_only()))
+    )
+    return {row.id: row for row in session.exec(statement)}
 
 
 def titled(session: Session, scope: Scope, key: str) -> list[int]:
     """Return the ids of the readable published items whose title folds to `key` (see `kb.content.title_key`)."""
     if not key:
         return []
+    same = select(Revision.id, Revision.item_id).where(col(Revision.title_key) == key).limit(1000)
+    revisions = session.exec(same).all()
+    if not revisions:
+        return []
     statement = (
         select(Item.id)
-        .join(Revision, col(Revision.id) == col(Item.live_revision_id))
-        .where(col(Revision.title_key) == key, readable(scope.published_only()))
+        .where(
+            col(Item.id).in_({item for _, item in revisions}),
+            col(Item.live_revision_id).in_([revision for revision, _ in revisions]),
+            readable(scope.published_only()),
+        )
         .order_by(col(Item.id))
         .limit(20)
     )
