@@ -100,6 +100,10 @@ def _names_its_code(results: Results) -> bool:
 
 
 def suggestions(hits: Sequence[Hit], most: int = 5) -> list[Hit]:
-    """Return the hits whose titles to offer as questions: articles and answers before cases, in rank order."""
-    written = [hit for hit in hits if hit.found.kind in ("article", "answer")]
-    return (written or list(hits))[:most]
+    """Return the hits whose titles to offer as questions: articles and answers before cases, in rank order.
+
+    What scores less than half of the best is not offered: a list of titles that do not fit helps nobody.
+    """
+    written = [hit for hit in hits if hit.found.kind in ("article", "answer")] or list(hits)
+    least = written[0].score / 2 if written else 0.0
+    return [hit for hit in written if hit.score >= least][:most]

@@ -31,6 +31,7 @@ _ATTRIBUTES: dict[str, set[str]] = {
 _SCHEMES = {"http", "https", "mailto", "tel"}
 _ID = re.compile(r"[hp]-[\w-]{1,80}")
 _CITATION = re.compile(r"\[(\d{1,2})\]")
+_HEADING_LINE = re.compile(r"^ {0,3}#{1,6}[ \t][^\n]*$", re.MULTILINE)
 _SNIPPET = 260
 """Characters of a snippet; Chinese characters count double."""
 
@@ -88,8 +89,8 @@ def _cited(token: Token, cited: Callable[[int], str | None]) -> list[Token]:
 
 
 def snippet(markdown: str, terms: Collection[str]) -> Markup:
-    """Return a plain stretch of a passage around most of the terms, with the terms marked."""
-    text = " ".join(plain(markdown).split())
+    """Return a plain stretch of a passage around most of the terms, with the terms marked; headings are left out."""
+    text = " ".join(plain(_HEADING_LINE.sub("", markdown)).split()) or " ".join(plain(markdown).split())
     wanted = set(terms)
     found = [(span.start, span.end) for span in spans(text) if span.term in wanted]
     start, end = _window(text, found)

@@ -165,3 +165,9 @@ def test_cases_are_not_offered_as_questions_beside_articles() -> None:
     article = hit(0.8, 1.0, 1.0)
     assert suggestions([case, article]) == [article]
     assert suggestions([case]) == [case]
+
+
+def test_what_hardly_fits_is_not_offered() -> None:
+    best, near, far = hit(0.9, 5.0, 6.0), hit(0.88, 4.0, 4.0), hit(0.8, 0.0, 1.0)
+    assert suggestions([best, near, far]) == [best, near]
+    assert suggestions([]) == []

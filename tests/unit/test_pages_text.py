@@ -79,6 +79,14 @@ def test_snippets_show_where_the_words_are() -> None:
     assert len(html) < 400
 
 
+def test_a_snippet_says_what_the_passage_says_not_its_headings() -> None:
+    assert (
+        str(rendering.snippet("## Issue\n\nThe light is red.\n\n## Cause\n\nNo power.", []))
+        == "The light is red. No power."
+    )
+    assert str(rendering.snippet("## Only a heading", [])) == "Only a heading"
+
+
 def test_chinese_words_are_marked_as_one() -> None:
     assert "<mark>重置键</mark>" in str(rendering.snippet("请按住重置键十二秒。", analyze("重置键")))
 
