@@ -1,4 +1,4 @@
-"""A process that writes until it is killed. Prints one line for each write that was acknowledged.
+"""A process that writes until it is killed. Prints one line before each write and one when it was acknowledged.
 
 usage: python -m tests.crash_worker DATABASE_URL DATA_FOLDER publish|ingest SEED
 """
@@ -33,7 +33,7 @@ def main(url: str, data: str, mode: str, seed: str) -> None:
 
 
 def publish_one(services: Services, rng: random.Random, tell: Callable[[str], None]) -> None:
-    """Create and publish an item, or revise or retire an old one, and acknowledge it after the commit."""
+    """Create and publish an item, or revise or retire an old one: say so before the commit, acknowledge it after."""
     title = f"{rng.choice(WORDS)} {rng.getrandbits(48):x}"
     content = Content(title=title, body="\n\n".join(f"{rng.choice(WORDS)} {n}." for n in range(rng.randint(1, 30))))
     with services.db.write() as session:
@@ -49,6 +49,7 @@ def publish_one(services: Services, rng: random.Random, tell: Callable[[str], No
         else:
             editorial.publish(session, item, editorial.revise(session, item, content, actor=SYSTEM), actor=SYSTEM)
             line = f"live {item.id} {title}"
+        tell(f"intent {line}")
     services.follower.wake()
     tell(line)
 
