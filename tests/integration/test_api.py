@@ -1,7 +1,11 @@
 """The HTTP API: what each role may do, what bad input says, what a write promises."""
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -219,7 +223,6 @@ def test_health_readiness_metrics_and_description(services: Services, client: Te
 
 
 def test_every_error_code_is_documented() -> None:
-    from pathlib import Path
 
     import kb.errors
 
@@ -229,3 +232,24 @@ def test_every_error_code_is_documented() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
     documented = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
     assert tree(kb.errors.KBError) == documented
+
+
+def test_a_client_generator_accepts_the_description(client: TestClient, tmp_path: Path) -> None:
+    generator = shutil.which("openapi-python-client", path=str(Path(sys.executable).parent))
+    if generator is None:
+        pytest.skip("openapi-python-client is not installed")
+    (tmp_path / "openapi.json").write_bytes(client.get("/v1/openapi.json").content)
+    (tmp_path / "config.yml").write_text("post_hooks: []\n", encoding="utf-8")
+    options = "--path openapi.json --config config.yml --meta none --output-path made --fail-on-warning".split()
+    made = subprocess.run(
+        [generator, "generate", *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    files = list((tmp_path / "made").rglob("*.py"))
+    assert len(files) > 20
+    for file in files:
+        compile(file.read_text(encoding="utf-8"), str(file), "exec")
