@@ -8,7 +8,7 @@ rank_bm25's mean idf need it. No Python object exists for a passage or a term.
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,10 @@ ARRAYS = (
     "forward_starts", "forward_terms", "forward_counts", "vectors", "vector_sum", "vector_moment",
 )  # fmt: skip
 """Names of the arrays, which are also the names of their files."""
+
+
+_REMEMBERED = 20_000
+"""Terms of questions whose place is remembered, a segment."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +77,7 @@ class Segment:
     """Values of kinds, audiences and langs."""
     labels: tuple[tuple[str, str], ...]
     """(facet, value) pairs."""
+    _asked: dict[bytes, int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.passages)
@@ -85,7 +90,15 @@ class Segment:
         return self.term_bytes[self.term_starts[number] : self.term_starts[number + 1]].tobytes()
 
     def find(self, term: bytes) -> int:
-        """Return the number of a term, -1 if no passage here has it. A binary search."""
+        """Return the number of a term, -1 if no passage here has it. A binary search; what was asked is remembered."""
+        known = self._asked.get(term)
+        if known is None:
+            if len(self._asked) >= _REMEMBERED:
+                self._asked.clear()
+            known = self._asked[term] = self._search(term)
+        return known
+
+    def _search(self, term: bytes) -> int:
         low, high = 0, self.terms
         while low < high:
             middle = (low + high) // 2
