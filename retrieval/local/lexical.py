@@ -27,6 +27,16 @@ EPSILON = 0.25
 Floats = npt.NDArray[np.float64]
 
 
+_ROOM = 4_000_000
+"""Postings whose weights are kept for the next question, a snapshot: 8 bytes each."""
+
+
+@dataclass(eq=False)
+class _Kept:
+    weights: dict[tuple[int, str], tuple[npt.NDArray[np.int32], Floats]] = field(default_factory=dict)
+    room: int = _ROOM
+
+
 @dataclass(frozen=True, eq=False)
 class LexicalLeg:
     """The lexical side of a snapshot."""
@@ -38,6 +48,7 @@ class LexicalLeg:
     total_length: int
     """Terms of all live passages, repeats counted."""
     _norms: dict[int, Floats] = field(default_factory=dict, repr=False)
+    _kept: _Kept = field(default_factory=_Kept, repr=False)
 
     def idf(self, term: str) -> float | None:
         """Return the idf of a term, floored as the library does; None if no live passage has it."""
@@ -69,25 +80,35 @@ class LexicalLeg:
         segment = self.segments[place]
         score = np.zeros(len(segment), np.float64)
         touched = np.zeros(len(segment), np.bool_)
-        norm: Floats | None = None
-        weights: dict[str, tuple[npt.NDArray[np.int32], Floats]] = {}
         for term in terms:
             idf = idfs[term]
-            if idf is None:
-                continue
-            if term not in weights:
-                number = segment.find(encode(term))
-                if number < 0:
-                    weights[term] = (np.zeros(0, np.int32), np.zeros(0))
-                else:
-                    norm = self._norm(place) if norm is None else norm
-                    rows, counts = segment.postings(number)
-                    tf = counts.astype(np.float64)
-                    weights[term] = (rows, idf * (tf * (K1 + 1) / (tf + norm[rows])))
-                    touched[rows] = True
-            rows, weight = weights[term]
-            score[rows] += weight
+            if idf is not None:
+                rows, weight = self._weights(place, term, idf)
+                score[rows] += weight
+                touched[rows] = True
         return score, touched
+
+    def _weights(self, place: int, term: str, idf: float) -> tuple[npt.NDArray[np.int32], Floats]:
+        """Return rows that have a term and what it adds to each; kept while there is room, the same for all questions.
+
+        The dictionary is replaced as a whole when it is full: other threads go on with the old one.
+        """
+        kept = self._kept
+        found = kept.weights.get((place, term))
+        if found is None:
+            segment = self.segments[place]
+            number = segment.find(encode(term))
+            if number < 0:
+                found = np.zeros(0, np.int32), np.zeros(0)
+            else:
+                rows, counts = segment.postings(number)
+                tf = counts.astype(np.float64)
+                found = rows, idf * (tf * (K1 + 1) / (tf + self._norm(place)[rows]))
+            if kept.room < len(found[0]):
+                self._kept.weights, self._kept.room = {}, _ROOM
+            kept.weights[place, term] = found
+            kept.room -= len(found[0]) + 1
+        return found
 
     def _norm(self, place: int) -> Floats:
         """Return k1 * (1 - b + b * |d| / avgdl) of each row; kept, since it is the same for all questions."""

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -59,6 +60,8 @@ def read(folder: Path) -> Manifest | None:
             raise IndexDamaged(
                 f"{shown(str(path))} has version {shown(document['version'])}, this program reads {VERSION}"
             )
+        if document.pop("crc") != _crc(document):
+            raise IndexDamaged(f"{shown(str(path))} is not what was written")
         return Manifest(
             identity=Identity(**document["identity"]),
             watermark=int(document["watermark"]),
@@ -82,16 +85,19 @@ def read(folder: Path) -> Manifest | None:
 
 def commit(folder: Path, manifest: Manifest) -> None:
     """Make `manifest` the state of the folder, at once and durably."""
-    storage.write_json(
-        folder / NAME,
-        {
-            "version": VERSION,
-            "identity": asdict(manifest.identity),
-            "watermark": manifest.watermark,
-            "serial": manifest.serial,
-            "segments": [{**asdict(entry), "files": dict(entry.files)} for entry in manifest.segments],
-        },
-    )
+    document = {
+        "version": VERSION,
+        "identity": asdict(manifest.identity),
+        "watermark": manifest.watermark,
+        "serial": manifest.serial,
+        "segments": [{**asdict(entry), "files": dict(entry.files)} for entry in manifest.segments],
+    }
+    storage.write_json(folder / NAME, {**document, "crc": _crc(document)})
+
+
+def _crc(document: dict[str, Any]) -> int:
+    """Return the CRC-32 of what a manifest says, whatever the order of its keys."""
+    return zlib.crc32(json.dumps(document, ensure_ascii=True, sort_keys=True).encode())
 
 
 def check_identity(folder: Path, found: Identity, wanted: Identity) -> None:

@@ -156,6 +156,19 @@ def test_a_torn_altered_or_missing_file_is_named(tmp_path: Path) -> None:
             assert name.name in str(caught.value) or str(folder) in str(caught.value)
 
 
+def test_no_changed_digit_of_the_manifest_goes_unnoticed(tmp_path: Path) -> None:
+    grown(tmp_path, 3)
+    path = tmp_path / "manifest.json"
+    good = path.read_bytes()
+    digits = [at for at, byte in enumerate(good) if chr(byte).isdigit()]
+    for at in digits:
+        bad = bytearray(good)
+        bad[at] = ord("1") if good[at] != ord("1") else ord("2")
+        path.write_bytes(bad)
+        with pytest.raises((IndexDamaged, IndexMismatch)):
+            opened(tmp_path)
+
+
 @pytest.mark.parametrize("different", ["dim", "fingerprint", "analyzer", "database_id", "generation"])
 def test_an_index_of_another_make_is_refused(tmp_path: Path, different: str) -> None:
     grown(tmp_path, 1)
