@@ -195,7 +195,9 @@ def measure(passages: int, rounds: int, peers: bool, tell: Callable[[str], None]
             "load_seconds": round(loaded, 3),
             "cold_first_answer_seconds": round(first, 3),
             "hybrid_ms": times(lambda q: ask(index, q), questions, rounds),
-            "queries_per_second": {f"{n} threads": rate(lambda q: ask(index, q), questions, n, 3.0) for n in (1, 4)},
+            "queries_per_second": {
+                f"{n} threads": rate(lambda q: ask(index, q), questions, n, float(rounds)) for n in (1, 4)
+            },
             "filtered_recall@10": {str(share): recall(index, made, questions[:40], share) for share in SHARES},
             "filtered_ms": {
                 str(share): times(
@@ -281,11 +283,58 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def plot(rows: Sequence[dict[str, Any]]) -> str:
+    """Return an SVG of milliseconds against passages, both axes logarithmic."""
+    width, height, left, bottom = 640, 360, 60, 50
+    sizes = [row["passages"] for row in rows]
+    lines = {f"hybrid {p}": [row["hybrid_ms"][p] for row in rows] for p in ("p50", "p95")}
+    for name in rows[0].get("peers", {}):
+        values = [row["peers"][name] for row in rows]
+        if all(isinstance(value, dict) for value in values):
+            lines[f"{name} p50"] = [value["p50"] for value in values]
+    low, high = float(np.floor(_all(lines, min))), float(np.ceil(_all(lines, max)))
+    first, last = np.log10(min(sizes)), np.log10(max(sizes))
+
+    def place(size: float, ms: float) -> tuple[float, float]:
+        x = left + (width - left - 150) * (np.log10(size) - first) / max(last - first, 1e-9)
+        y = height - bottom - (height - bottom - 20) * (np.log10(ms) - low) / max(high - low, 1e-9)
+        return round(float(x), 1), round(float(y), 1)
+
+    colours = ("#0b6e4f", "#63b995", "#8d5a97", "#c8553d", "#3d5a80")
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif" font-size="12">',
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+        f'<text x="{left}" y="14">milliseconds by passages, both logarithmic</text>',
+    ]
+    for exponent in range(int(low), int(high) + 1):
+        _, y = place(min(sizes), 10.0**exponent)
+        parts.append(
+            f'<path d="M{left} {y}H{width - 150}" stroke="#ddd"/><text x="8" y="{y + 4}">{10.0**exponent:g}</text>'
+        )
+    for size in sizes:
+        x, _ = place(size, 10.0**low)
+        parts.append(f'<text x="{x}" y="{height - 28}" text-anchor="middle">{size:,}</text>')
+    for number, (name, values) in enumerate(lines.items()):
+        colour = colours[number % len(colours)]
+        points = [place(size, ms) for size, ms in zip(sizes, values, strict=True)]
+        parts.append(f'<polyline points="{" ".join(f"{x},{y}" for x, y in points)}" fill="none" stroke="{colour}"/>')
+        parts += [f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in points]
+        x, y = points[-1]
+        parts.append(f'<text x="{x + 8}" y="{y + 4}" fill="{colour}">{name}</text>')
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _all(lines: dict[str, list[float]], pick: Callable[[list[float]], float]) -> float:
+    return float(np.log10(pick([max(ms, 1e-3) for values in lines.values() for ms in values])))
+
+
 @app.callback(invoke_without_command=True)
 def bench(
     passages: Annotated[str, typer.Option(help="Sizes, comma-separated.")] = "10000,100000",
     rounds: Annotated[int, typer.Option(help="How often each question is asked.", min=1)] = 3,
     peers: Annotated[bool, typer.Option("--peers", help="Time rank_bm25, and bm25s where installed, beside.")] = False,
+    chart: Annotated[Path | None, typer.Option("--plot", metavar="FILE.svg", help="Draw cost against size.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Build indexes of real text, ask real questions, print what it costs."""
@@ -298,4 +347,6 @@ def bench(
     if not sizes or min(sizes) < 100:
         raise InvalidInput(f"a size is at least 100 passages, not {shown(passages)}", field="passages")
     rows = [measure(size, rounds, peers, lambda line: print(line, file=sys.stderr)) for size in sizes]
+    if chart is not None:
+        chart.write_text(plot(rows), encoding="utf-8")
     sys.stdout.write(json.dumps({"results": rows}, indent=2) + "\n" if as_json else markdown(rows))
