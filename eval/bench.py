@@ -315,12 +315,15 @@ def plot(rows: Sequence[dict[str, Any]]) -> str:
     for size in sizes:
         x, _ = place(size, 10.0**low)
         parts.append(f'<text x="{x}" y="{height - 28}" text-anchor="middle">{size:,}</text>')
-    for number, (name, values) in enumerate(lines.items()):
+    label = float(height)
+    by_height = sorted(lines.items(), key=lambda line: line[1][-1])
+    for number, (name, values) in enumerate(by_height):
         colour = colours[number % len(colours)]
         points = [place(size, ms) for size, ms in zip(sizes, values, strict=True)]
         parts.append(f'<polyline points="{" ".join(f"{x},{y}" for x, y in points)}" fill="none" stroke="{colour}"/>')
         parts += [f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in points]
         x, y = points[-1]
+        label = y = min(y, label - 14)  # names do not lie on one another
         parts.append(f'<text x="{x + 8}" y="{y + 4}" fill="{colour}">{name}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
