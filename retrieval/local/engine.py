@@ -58,6 +58,8 @@ class LocalIndex:
         self._writing = threading.RLock()
         self._lock = FileLock(folder / LOCK)
         self._manifest = Manifest(identity)
+        self._serial = 0
+        """Of the last attempt to commit."""
         self._delta: dict[int, int] = {}
         """Items changed since the manifest, with the number of their last change."""
         self._snapshot = self._load(self._manifest)
@@ -256,7 +258,8 @@ class LocalIndex:
     def _commit(self, snapshot: Snapshot) -> None:
         """Write what of `snapshot` is not on disk, then its manifest; then it is what readers see."""
         before = {entry.name: entry for entry in self._manifest.segments}
-        serial = self._manifest.serial + 1
+        # Not that of an attempt that failed: its files may be there, and a manifest on disk may even name them.
+        serial = self._serial = max(self._serial, self._manifest.serial) + 1
         parts: list[Part] = []
         entries: list[SegmentEntry] = []
         try:

@@ -1,5 +1,7 @@
 """Crash at any step, tear any file: what is opened afterwards is the state before or after, or an error by name."""
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from kb.access import Scope
+from kb.errors import Unavailable
 from retrieval.local import storage
 from retrieval.local.engine import IndexDamaged, IndexMismatch, LocalIndex
 from retrieval.types import Attributes, Change, Filters, PassageDoc, Query
@@ -193,3 +196,69 @@ def test_a_reader_keeps_its_snapshot_while_the_writer_merges(tmp_path: Path) -> 
     assert state(reader) == state(writer)
     reader.close()
     writer.close()
+
+
+@pytest.mark.parametrize("errno_", [errno.ENOSPC, errno.EROFS, errno.EIO], ids=["full", "read-only", "broken"])
+def test_a_disk_that_does_not_take_it_is_said_and_loses_nothing(tmp_path: Path, errno_: int) -> None:
+    """At each step in turn: a clear error, the state on disk as before, readers go on, and all is well afterwards."""
+    at = 0
+    while True:
+        at += 1
+        folder = tmp_path / f"{at}"
+        grown(folder, 4)
+        before = replayed_upto(folder, 4)
+        index = opened(folder)
+        assert index.try_own()
+        index.apply(HISTORY[4:])
+        wanted = state(index)
+        with pytest.MonkeyPatch.context() as patch:
+            steps = Failing(patch, at, errno_)
+            said = _message(index.flush)
+            assert ("nothing is lost" in said) == steps.failed
+        assert state(index) == wanted, "readers go on"
+        if steps.failed:
+            assert replayed_upto(folder, 4)[1] in (before[1], wanted[1])
+        index.flush()
+        index.close()
+        assert replayed(folder) == wanted
+        if not steps.failed:
+            break
+    assert at > 8, "the steps were counted"
+
+
+def _message(act: Callable[[], object]) -> str:
+    """Return what the error says that `act` raises, nothing where it does not."""
+    try:
+        act()
+    except Unavailable as error:
+        return error.message
+    return ""
+
+
+class Failing:
+    """Lets one of the steps that reach the disk fail, as a disk does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, number: int) -> None:
+        self.failed = False
+        self._count, self._at, self._errno = 0, at, number
+        for name in ("sync_file", "sync_folder", "replace", "write_whole"):
+            monkeypatch.setattr(storage, name, self._counted(getattr(storage, name)))
+
+    def _counted(self, step: Callable[..., None]) -> Callable[..., None]:
+        def run(*args: Path) -> None:
+            self._count += 1
+            if self._count == self._at:
+                self.failed = True
+                raise OSError(self._errno, os.strerror(self._errno))
+            step(*args)
+
+        return run
+
+
+def replayed_upto(folder: Path, last: int) -> tuple[int, dict[str, list[int]]]:
+    """What a process that opens the folder now and applies the log up to `last` would show."""
+    index = opened(folder)
+    index.apply([one for one in HISTORY[:last] if one.seq > index.watermark])
+    found = state(index)
+    index.close()
+    return found
