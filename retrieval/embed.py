@@ -6,6 +6,7 @@ Serving imports neither torch nor transformers. They prepare a model once, in an
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -31,6 +32,12 @@ SLAB = 1024
 
 CHARACTERS_A_TOKEN = 64
 """A text is cut at this many characters for each token that the model reads, so that no text takes long to tokenize."""
+
+REMEMBERED = 2048
+"""Questions whose vectors are kept: instant results, the page of results and the answer ask the same one."""
+
+LONGEST_REMEMBERED = 400
+"""Characters of a question that is remembered: longer ones are seldom asked twice."""
 
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -86,6 +93,7 @@ class OnnxEmbedder:
         self._session = open_session(model.folder, threads)
         self._tokenizer = _tokenizer(model.folder)
         special = [re.escape(t.content) for t in self._tokenizer.get_added_tokens_decoder().values() if t.special]
+        self._remembered = lru_cache(REMEMBERED)(self._embed_query)
         self._special = re.compile("|".join(special) or r"(?!)")
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -105,7 +113,13 @@ class OnnxEmbedder:
         return vectors
 
     def embed_query(self, text: str) -> Vector:
-        return np.asarray(self._run(self.tokenize([text], self._model.query_prefix))[0], np.float32)
+        """Return the vector of a question, read-only; those asked lately are remembered (a vector knows no reader)."""
+        return self._remembered(text) if len(text) <= LONGEST_REMEMBERED else self._embed_query(text)
+
+    def _embed_query(self, text: str) -> Vector:
+        vector = np.asarray(self._run(self.tokenize([text], self._model.query_prefix))[0], np.float32)
+        vector.setflags(write=False)
+        return vector
 
     def tokenize(self, texts: Sequence[str], prefix: str) -> list[Ids]:
         """Return the token ids of each text behind `prefix`, special tokens included, at most `max_tokens`."""

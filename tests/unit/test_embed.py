@@ -34,6 +34,15 @@ def test_padding_is_masked() -> None:
     assert mask.tolist() == [[1, 1, 1], [1, 0, 0]]
 
 
+def test_a_question_asked_again_is_remembered_and_cannot_be_changed(tiny: OnnxEmbedder) -> None:
+    first = tiny.embed_query("reset the router")
+    assert tiny.embed_query("reset the router") is first
+    assert not first.flags.writeable
+    long = "router " * 100
+    assert tiny.embed_query(long) is not tiny.embed_query(long)
+    np.testing.assert_array_equal(tiny.embed_query(long), tiny.embed_query(long))
+
+
 def test_vectors_are_in_input_order_and_do_not_see_their_neighbours(tiny: OnnxEmbedder) -> None:
     texts = ["printer paper jam", "refund", "reset your password order late", "", "重置 密码"] * (SLAB // 3)
     assert len(texts) > SLAB
