@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -16,6 +17,10 @@ from tests.fakes import FakeEmbedder
 
 if TYPE_CHECKING:
     from api.services import Services
+
+# Tests say what is right, not how quick it is: a busy machine must not fail them.
+hypothesis.settings.register_profile("answerwell", deadline=None)
+hypothesis.settings.load_profile("answerwell")
 
 for name in [name for name in os.environ if name.startswith("KB_") and name != "KB_SHARED_DATA"]:
     del os.environ[name]  # the tests' own settings, not those of who runs them
