@@ -1,6 +1,7 @@
 """The self-help pages: templates, styles, small modules. Works without JavaScript; nothing is loaded from elsewhere."""
 
 import hashlib
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -69,6 +70,9 @@ def _environment() -> Environment:
     )
 
 
+_VOWEL = re.compile(r"[aeiouy]")
+
+
 @cache
 def asset(name: str) -> str:
     """Return the address of a static file."""
@@ -77,10 +81,13 @@ def asset(name: str) -> str:
 
 
 def readable_name(value: str) -> str:
-    """Return a label as people read it: `vellamo-app` as `Vellamo app`, `8.1` as it is."""
-    if not value or any(c.isupper() or c.isspace() for c in value) or not value[0].isalpha():
+    """Return a label as people read it: vellamo-tv is Vellamo TV; 8.1, FibreBox and 路由器 stay as they are."""
+    if not value.isascii() or any(c.isupper() or c.isspace() for c in value) or not value[:1].isalpha():
         return value
-    return value.replace("-", " ").replace("_", " ").strip().capitalize() if value.isascii() else value
+    words = value.replace("-", " ").replace("_", " ").split()
+    # Short words without a vowel are abbreviations: TV, SMS, DNS, VPN.
+    shown = [word.upper() if len(word) <= 4 and not _VOWEL.search(word) else word for word in words]
+    return " ".join([shown[0][:1].upper() + shown[0][1:], *shown[1:]]) if shown else value
 
 
 class Page:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.web import rendering
+from api.web import readable_name, rendering
 from api.web.i18n import CATALOGUE
 from retrieval.text import analyze
 
@@ -102,6 +102,20 @@ def test_chinese_words_are_marked_as_one() -> None:
 )
 def test_slugs(title: str, made: str) -> None:
     assert rendering.slug(title) == made
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("vellamo-tv", "Vellamo TV"),
+        ("sms", "SMS"),
+        ("mobile-data", "Mobile data"),
+        ("FibreBox", "FibreBox"),
+        ("路由器", "路由器"),
+    ],
+)
+def test_labels_read_as_people_write_them(label: str, shown: str) -> None:
+    assert readable_name(label) == shown
 
 
 def test_both_languages_say_the_same_things() -> None:
