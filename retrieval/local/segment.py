@@ -17,6 +17,7 @@ import numpy.typing as npt
 from retrieval.types import Attributes, PassageDoc
 
 Ints = npt.NDArray[np.int32]
+Counts = npt.NDArray[np.integer]
 Longs = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -59,13 +60,13 @@ class Segment:
     """(t + 1,) offsets into the postings."""
     posting_rows: Ints
     """(p,) rows, ascending within a term."""
-    posting_counts: Ints
-    """(p,) term frequencies."""
+    posting_counts: Counts
+    """(p,) term frequencies, in as few bytes as they need."""
     forward_starts: Longs
     """(n + 1,)"""
     forward_terms: Ints
     """(p,) terms of a row, in order of first occurrence."""
-    forward_counts: Ints
+    forward_counts: Counts
     """(p,)"""
     vectors: npt.NDArray[np.float16]
     """(n, v)"""
@@ -108,7 +109,7 @@ class Segment:
                 high = middle
         return low if low < self.terms and self.term(low) == term else -1
 
-    def postings(self, number: int) -> tuple[Ints, Ints]:
+    def postings(self, number: int) -> tuple[Ints, Counts]:
         """Return rows and term frequencies of a term."""
         part = slice(self.posting_starts[number], self.posting_starts[number + 1])
         return self.posting_rows[part], self.posting_counts[part]
@@ -235,7 +236,7 @@ def _assemble(
     terms: list[bytes],
     forward_starts: Longs,
     forward_terms: Ints,
-    forward_counts: Ints,
+    forward_counts: Counts,
     vectors: npt.NDArray[np.float16],
     words: tuple[str, ...],
     labels: tuple[tuple[str, str], ...],
@@ -246,6 +247,7 @@ def _assemble(
     renumber[by_name] = np.arange(len(terms), dtype=np.int32)
     forward_terms = renumber[forward_terms] if len(terms) else forward_terms
     inverted = np.argsort(forward_terms, kind="stable")
+    forward_counts = forward_counts.astype(np.min_scalar_type(int(forward_counts.max(initial=0))))
     rows = np.repeat(np.arange(len(passages), dtype=np.int32), np.diff(forward_starts))
     wide = vectors.astype(np.float32)
     return Segment(
