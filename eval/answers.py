@@ -6,15 +6,13 @@ from typing import Any
 
 from eval.beir import JudgedQuery, JudgedSet, load_questions, tuning_half
 from eval.metrics import mean, measure
-from eval.throwaway import knowledge_base
+from eval.throwaway import READER, knowledge_base
 from ingest import demo
-from kb.access import SYSTEM, Principal, Role
+from kb.access import SYSTEM
 from retrieval.abstain import Band
 from retrieval.answer import answer_from
 from retrieval.embed import Embedder
 from retrieval.search import Searcher
-
-READER = Principal(role=Role.AGENT, subject="evaluation")
 
 
 @dataclass(frozen=True, slots=True)

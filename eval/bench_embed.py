@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from kb.settings import load_settings
-from retrieval.embed import BATCH_TOKENS, OnnxEmbedder, batches, open_session, padded
+from retrieval.embed import Ids, OnnxEmbedder, batches, open_session, padded
 from retrieval.embedding import catalogue, prepared
 from retrieval.export import parity_texts
 
@@ -67,10 +67,7 @@ def measure(name: str, cache: Path, texts: Sequence[str], queries: Sequence[str]
     embedder = OnnxEmbedder(name, model, threads)
     session = open_session(model.folder, threads)
     ids = embedder.tokenize(texts, model.passage_prefix)
-    feeds = []
-    for rows in batches([len(row) for row in ids], BATCH_TOKENS):
-        input_ids, attention_mask = padded([ids[row] for row in rows], model.pad_id)
-        feeds.append({"input_ids": input_ids, "attention_mask": attention_mask})
+    feeds = feeds_of(ids, model.pad_id)
 
     def bare() -> None:
         for feed in feeds:
@@ -107,6 +104,15 @@ def measure(name: str, cache: Path, texts: Sequence[str], queries: Sequence[str]
         serving_peak_megabytes=serving_peak,
         bulk_peak_megabytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     )
+
+
+def feeds_of(ids: Sequence[Ids], pad_id: int) -> list[dict[str, Ids]]:
+    """Return what the encoder alone is given for tokenized texts, batched as the embedder batches them."""
+    feeds = []
+    for rows in batches([len(row) for row in ids]):
+        input_ids, attention_mask = padded([ids[row] for row in rows], pad_id)
+        feeds.append({"input_ids": input_ids, "attention_mask": attention_mask})
+    return feeds
 
 
 def _cold_start(name: str, cache: Path, threads: int) -> tuple[float, int]:

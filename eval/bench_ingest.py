@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlmodel import select
 
+from eval.bench_embed import feeds_of
 from eval.throwaway import knowledge_base
 from ingest import demo
 from ingest.pipeline import Report, ingest
@@ -21,7 +22,7 @@ from kb.access import SYSTEM
 from kb.db import Database
 from kb.models import Passage
 from kb.settings import load_settings
-from retrieval.embed import OnnxEmbedder, batches, open_session, padded
+from retrieval.embed import OnnxEmbedder, open_session
 from retrieval.embedding import catalogue, prepared
 from retrieval.titled import TitledEmbedder
 
@@ -46,10 +47,7 @@ def measure(paths: Sequence[Path]) -> dict[str, float | int]:
             texts = list(session.exec(select(Passage.search_text)))
     ids = embedder.tokenize(texts, model.passage_prefix)
     session_alone = open_session(model.folder, settings.threads)
-    feeds = []
-    for rows in batches([len(row) for row in ids]):
-        input_ids, attention_mask = padded([ids[row] for row in rows], model.pad_id)
-        feeds.append({"input_ids": input_ids, "attention_mask": attention_mask})
+    feeds = feeds_of(ids, model.pad_id)
     session_alone.run(None, feeds[0])
     started = time.perf_counter()
     for feed in feeds:

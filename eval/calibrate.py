@@ -19,17 +19,16 @@ import numpy as np
 import numpy.typing as npt
 
 from eval.beir import JudgedQuery, JudgedSet, load, load_questions, tuning_half
-from eval.throwaway import corpus_of, knowledge_base
+from eval.throwaway import READER, corpus_of, knowledge_base
 from eval.vectors import embedder_of
 from ingest import demo
-from kb.access import SYSTEM, Principal, Role
+from kb.access import SYSTEM
 from kb.settings import load_settings
 from retrieval.abstain import Weights, features
 from retrieval.embed import Embedder
 from retrieval.language import language
 from retrieval.search import Searcher
 
-READER = Principal(role=Role.AGENT, subject="evaluation")
 PRECISION = 0.9
 """Least share of answers whose item is relevant, on the tuning halves, among a set's own questions."""
 FALSE_ANSWERS = 0.02

@@ -10,13 +10,16 @@ from pathlib import Path
 from eval.beir import JudgedSet
 from ingest.indexer import Indexer
 from ingest.pipeline import Report, ingest
-from kb.access import SYSTEM
+from kb.access import SYSTEM, Principal, Role
 from kb.db import Database
 from kb.errors import InvalidInput
 from retrieval.embed import Embedder
 from retrieval.local.engine import LocalIndex
 from retrieval.search import Searcher
 from retrieval.text import ANALYZER_VERSION
+
+READER = Principal(role=Role.AGENT, subject="evaluation")
+"""Who asks the questions of an evaluation."""
 
 Tell = Callable[[str], None]
 

@@ -1,6 +1,6 @@
 """HTML as Markdown: headings, lists, tables, code, quotes, definitions and admonitions keep their structure.
 
-Written here since the libraries tried lose what support pages are made of (docs/decisions/0006-parsers.md).
+A walk of our own over lxml's tree (docs/decisions/0006-parsers.md).
 """
 
 import re

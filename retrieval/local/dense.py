@@ -7,8 +7,8 @@ delete. An exact scan of scalar-quantised vectors costs milliseconds at 100,000 
 import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 
 import faiss
 import numpy as np
@@ -33,7 +33,6 @@ class DenseScan:
     """The vectors of one segment, ready to be scanned."""
 
     segment: Segment
-    _made: list[tuple["_Slice", ...]] = field(default_factory=list, repr=False)
 
     def scores(self, vector: Vector, rows: npt.NDArray[np.int64]) -> Floats32:
         """Return the cosine of `vector` to the rows, shape (len(rows),). A row's score depends on itself alone."""
@@ -46,7 +45,7 @@ class DenseScan:
         if len(rows) <= max(limit, _FEW):
             return rows if len(rows) <= limit else cut(rows, self.scores(vector, rows), limit)
         wanted = min(len(rows), limit + 32)  # room for what ties with the last, or rounds otherwise in the scan
-        slices = self._slices()
+        slices = self._slices
         if len(slices) == 1:
             found = [slices[0].best(vector, allowed, wanted)]
         else:
@@ -54,14 +53,13 @@ class DenseScan:
         rows = np.sort(np.concatenate(found))
         return cut(rows, self.scores(vector, rows), limit)
 
+    @cached_property
     def _slices(self) -> tuple["_Slice", ...]:
-        """Return the vectors in as many slices as there are cores, made when first asked for."""
-        if not self._made:
-            rows = len(self.segment)
-            count = max(1, min(_cores(), rows // _SLICE))
-            borders = [rows * n // count for n in range(count + 1)]
-            self._made.append(tuple(_Slice(self.segment, a, b) for a, b in itertools.pairwise(borders)))
-        return self._made[0]
+        """The vectors in as many slices as there are cores, made when first asked for."""
+        rows = len(self.segment)
+        count = max(1, min(_cores(), rows // _SLICE))
+        borders = [rows * n // count for n in range(count + 1)]
+        return tuple(_Slice(self.segment, a, b) for a, b in itertools.pairwise(borders))
 
 
 class _Slice:
@@ -81,8 +79,9 @@ class _Slice:
         enough of them should be allowed; if they are, they are the best allowed ones, and if not, the bitmap decides.
         """
         mask = allowed[self._start : self._end]
-        share = np.count_nonzero(mask) / len(mask)
-        wanted = min(wanted, int(np.count_nonzero(mask)))
+        count = int(np.count_nonzero(mask))
+        share = count / len(mask)
+        wanted = min(wanted, count)
         if not wanted:
             return np.zeros(0, np.int64)
         if share >= _MUCH:
