@@ -21,6 +21,7 @@ WATERMARK = Gauge("answerwell_index_watermark", "Last change-log number that sea
 BEHIND = Gauge(
     "answerwell_index_behind", "Change-log numbers that the index is behind the database.", registry=REGISTRY
 )
+GENERATION = Gauge("answerwell_index_generation", "Number of the generation that is searched.", registry=REGISTRY)
 LOST = Gauge("answerwell_events_lost", "Events dropped since the start.", registry=REGISTRY)
 
 
@@ -49,4 +50,5 @@ def observe_state(parts: Services) -> None:
     PASSAGES.set(parts.index.stats().passages)
     WATERMARK.set(parts.indexer.watermark)
     BEHIND.set(parts.indexer.behind())
+    GENERATION.set(parts.generation.number)
     LOST.set(parts.events.lost)

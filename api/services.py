@@ -1,26 +1,27 @@
 """Everything a running Answerwell is made of, built in one place and handed to the routes and the command line."""
 
 import logging
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
-from ingest.indexer import Follower, Indexer
+from ingest.follower import Follower
+from ingest.generations import Generations, Opened
+from ingest.indexer import Indexer
 from kb.db import Database
 from kb.errors import Misconfigured
 from kb.events import EventLog, pseudonym
 from kb.settings import Settings
 from retrieval.embed import Embedder, load_embedder
-from retrieval.local.engine import IndexDamaged, IndexMismatch, LocalIndex
+from retrieval.local.engine import LocalIndex
 from retrieval.search import Searcher
 from retrieval.text import ANALYZER_VERSION
 from retrieval.titled import TitledEmbedder
 
 log = logging.getLogger(__name__)
 
-GENERATION = 1
-"""Generations of (embedder, analyzer) beside one another come with the zero-downtime change of embedder."""
+Load = Callable[[str], Embedder]
+Tell = Callable[[str], None] | None
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,28 @@ class Services:
 
     settings: Settings
     db: Database
-    embedder: Embedder
-    index: LocalIndex
-    indexer: Indexer
+    generations: Generations
     searcher: Searcher
     events: EventLog
     follower: Follower
     pseudonym_key: str
+
+    @property
+    def generation(self) -> Opened:
+        """The generation that this process searches at present."""
+        return self.follower.current
+
+    @property
+    def index(self) -> LocalIndex:
+        return self.generation.index
+
+    @property
+    def indexer(self) -> Indexer:
+        return self.generation.indexer
+
+    @property
+    def embedder(self) -> Embedder:
+        return self.generation.embedder
 
     def visitor(self, name: str | None) -> str | None:
         """Return the pseudonym of a person, key or visitor for the event log."""
@@ -44,7 +60,6 @@ class Services:
     def close(self) -> None:
         self.follower.close()
         self.events.close()
-        self.index.close()
         self.db.dispose()
 
     def __enter__(self) -> "Services":
@@ -69,56 +84,50 @@ def open_database(settings: Settings) -> Database:
     return db
 
 
-def open_services(
-    settings: Settings,
-    *,
-    embedder: Embedder | None = None,
-    on_progress: Callable[[str], None] | None = None,
-    fresh_index: bool = False,
-) -> Services:
-    """Open database, model and index. `fresh_index` throws the index away first (it is rebuilt from the log).
+def open_generations(
+    settings: Settings, db: Database, load: Load | None = None, on_progress: Tell = None
+) -> Generations:
+    """Return what opens generations under these settings. `load` gives an embedder by name (default: the real ones)."""
 
-    A damaged index is thrown away too: it holds nothing that the database does not. An index of another embedder or
-    analyzer is not: raises Misconfigured, naming `kb rebuild`.
-    """
-    db = open_database(settings)
-    model = embedder or TitledEmbedder(load_embedder(settings.embedder, settings.cache, settings.threads, on_progress))
-    index = _open_index(settings, db, model, fresh=fresh_index)
-    indexer = Indexer(db, index, model, lock_folder=settings.data, max_tokens=settings.passage_tokens)
-    return Services(
-        settings=settings,
-        db=db,
-        embedder=model,
-        index=index,
-        indexer=indexer,
-        searcher=Searcher(db, index, model),
-        events=EventLog(db),
-        follower=Follower(indexer),
-        pseudonym_key=db.meta("pseudonym_key"),
+    def load_model(name: str) -> Embedder:
+        return TitledEmbedder(load_embedder(name, settings.cache, settings.threads, on_progress))
+
+    return Generations(
+        db,
+        load or load_model,
+        index_folder=settings.index_folder,
+        lock_folder=settings.data,
+        embedder=settings.embedder,
+        passage_tokens=settings.passage_tokens,
     )
 
 
-def _open_index(settings: Settings, db: Database, model: Embedder, *, fresh: bool) -> LocalIndex:
-    folder = settings.index_folder
+def open_services(settings: Settings, *, load: Load | None = None, on_progress: Tell = None) -> Services:
+    """Open database, and model and index of the active generation.
 
-    def opened() -> LocalIndex:
-        return LocalIndex.open(
-            folder,
-            dim=model.dim,
-            generation=GENERATION,
-            fingerprint=model.fingerprint,
-            analyzer=ANALYZER_VERSION,
-            database_id=db.meta("database_id"),
+    Raises Misconfigured or Unavailable, and as `Generations.open` does.
+    """
+    db = open_database(settings)
+    generations = open_generations(settings, db, load, on_progress)
+    opened = generations.open_active()
+    wished = (settings.embedder, settings.passage_tokens, ANALYZER_VERSION)
+    if wished != (opened.recipe.embedder, opened.recipe.passage_tokens, opened.recipe.analyzer):
+        log.warning(
+            "searched is generation %d (%s, %d tokens a passage, analyzer %s); settings and program ask for %s, "
+            "%d tokens, analyzer %s: go over with kb generation build",
+            opened.number,
+            opened.recipe.embedder,
+            opened.recipe.passage_tokens,
+            opened.recipe.analyzer,
+            *wished,
         )
-
-    if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
-        return opened()
-    try:
-        return opened()
-    except IndexMismatch as error:
-        raise Misconfigured(f"{error.message}; build it anew with: kb rebuild") from error
-    except IndexDamaged as error:
-        log.warning("%s; it is built anew from the database", error.message)
-        shutil.rmtree(folder, ignore_errors=True)
-        return opened()
+    searcher = Searcher(db, opened.index, opened.embedder)
+    return Services(
+        settings=settings,
+        db=db,
+        generations=generations,
+        searcher=searcher,
+        events=EventLog(db),
+        follower=Follower(generations, searcher, opened),
+        pseudonym_key=db.meta("pseudonym_key"),
+    )

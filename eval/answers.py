@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eval.beir import JudgedQuery, JudgedSet, load_questions, tuning_half
-from eval.metrics import mean, measure
 from eval.throwaway import READER, knowledge_base
 from ingest import demo
+from ingest.judged import JudgedQuery, JudgedSet, load_questions, tuning_half
 from kb.access import SYSTEM
 from retrieval.abstain import Band
 from retrieval.answer import answer_from
 from retrieval.embed import Embedder
+from retrieval.measures import mean, measure
 from retrieval.search import Searcher
 
 

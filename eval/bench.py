@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from eval.beir import load_questions
 from ingest import demo
+from ingest.judged import load_questions
 from kb.access import Scope
 from kb.errors import InvalidInput, shown
 from retrieval.fusion import fuse, order

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csc_matrix
 
-from eval.beir import JudgedSet, load, tuning_half
-from eval.metrics import mean, measure
+from ingest.judged import JudgedSet, load, tuning_half
+from retrieval.measures import mean, measure
 from retrieval.stopwords import ENGLISH
 from retrieval.text import analyze
 

@@ -19,17 +19,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from eval.beir import load_questions
+from eval.throwaway import generations
 from ingest import demo
-from ingest.indexer import Indexer
+from ingest.judged import load_questions
 from kb import editorial
 from kb.access import SYSTEM, Principal
 from kb.content import Content, Profile
 from kb.db import Database
 from kb.models import Audience
-from retrieval.local.engine import LocalIndex
 from retrieval.search import Searcher
-from retrieval.text import ANALYZER_VERSION, sentences
+from retrieval.text import sentences
 from retrieval.types import Vector
 
 DIM = 384
@@ -80,14 +79,7 @@ def measure(folder: Path, passages: int, rounds: int) -> dict[str, object]:
     db = Database(f"sqlite:///{folder}/kb.sqlite3")
     db.migrate()
     embedder = RandomVectors()
-    index = LocalIndex.open(
-        folder / "index",
-        dim=DIM,
-        generation=1,
-        fingerprint=embedder.fingerprint,
-        analyzer=ANALYZER_VERSION,
-        database_id=db.meta("database_id"),
-    )
+    opened = generations(db, folder, embedder).open_active()
     rng = random.Random(7)
     documents = corpus(passages, rng)
     started = time.perf_counter()
@@ -98,12 +90,11 @@ def measure(folder: Path, passages: int, rounds: int) -> dict[str, object]:
                 item, revision = editorial.create(session, content, Profile(audience=audience), actor=SYSTEM)
                 editorial.publish(session, item, revision, actor=SYSTEM)
     written = time.perf_counter() - started
-    indexer = Indexer(db, index, embedder, lock_folder=folder, max_tokens=400)
     started = time.perf_counter()
-    done = indexer.catch_up()
-    indexer.flush()
+    done = opened.indexer.catch_up()
+    opened.indexer.flush()
     indexed = time.perf_counter() - started
-    searcher = Searcher(db, index, embedder)
+    searcher = Searcher(db, opened.index, embedder)
     with demo.folder() as path:
         questions = [query.text for query in load_questions(path / "judged", "demo").queries]
     reader = Principal()
@@ -115,7 +106,7 @@ def measure(folder: Path, passages: int, rounds: int) -> dict[str, object]:
         for name in ("dense", "lexical", "fuse", "read"):
             legs.setdefault(name, []).append(took[name])
         legs.setdefault("total without embedding", []).append(took["total"] - took["embed"])
-    index.close()
+    opened.close()
     db.dispose()
     return {
         "passages": done.passages,

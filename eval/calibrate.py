@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from eval.beir import JudgedQuery, JudgedSet, load, load_questions, tuning_half
 from eval.throwaway import READER, corpus_of, knowledge_base
 from eval.vectors import embedder_of
 from ingest import demo
+from ingest.judged import JudgedQuery, JudgedSet, load, load_questions, tuning_half
 from kb.access import SYSTEM
 from kb.settings import load_settings
 from retrieval.abstain import Weights, features

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.answers import run_demo, summary
-from eval.beir import load
 from eval.run import SYSTEMS, Outcome, run
 from eval.vectors import embedder_of
+from ingest.judged import load
 from kb.settings import load_settings
 
 app = typer.Typer(help="Measure retrieval on judged sets.", no_args_is_help=True)

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlmodel import col, select
 
-from eval.beir import JudgedSet, tuning_half
-from eval.metrics import mean, measure
 from eval.throwaway import corpus_of, knowledge_base
+from ingest.judged import JudgedSet, tuning_half
 from kb.access import SYSTEM, scope_of
 from kb.db import Database
 from kb.errors import InvalidInput, shown
@@ -18,6 +17,7 @@ from kb.models import Item
 from retrieval.embed import Embedder
 from retrieval.fusion import fuse, order
 from retrieval.local.engine import LocalIndex
+from retrieval.measures import mean, measure
 from retrieval.search import MAX_USED, checked_question
 from retrieval.text import analyze
 from retrieval.types import Candidates, Filters, Query
@@ -83,7 +83,7 @@ def run(
 ) -> list[Outcome]:
     """Ingest the set into a throw-away data folder and rank its judged queries with each system.
 
-    `half`: all, tune or report (see `eval.beir.tuning_half`). Raises InvalidInput for an unknown system.
+    `half`: all, tune or report (see `ingest.judged.tuning_half`). Raises InvalidInput for an unknown system.
     """
     unknown = [name for name in systems if name not in SYSTEMS]
     if unknown:

@@ -18,18 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from eval.beir import load_questions
-from eval.bench_search import DIM, RandomVectors, corpus
+from eval.bench_search import RandomVectors, corpus
+from eval.throwaway import generations
 from ingest import demo
-from ingest.indexer import Follower, Indexer
+from ingest.follower import Follower
+from ingest.judged import load_questions
 from kb import editorial
 from kb.access import SYSTEM, Principal
 from kb.content import Content, Profile
 from kb.db import Database
 from kb.models import Audience, Item
-from retrieval.local.engine import LocalIndex
 from retrieval.search import Mode, Searcher
-from retrieval.text import ANALYZER_VERSION
 
 READERS = 2
 
@@ -41,16 +40,9 @@ class Soak:
         self._db = Database(f"sqlite:///{folder}/kb.sqlite3")
         self._db.migrate()
         embedder = RandomVectors()
-        self._index = LocalIndex.open(
-            folder / "index",
-            dim=DIM,
-            generation=1,
-            fingerprint=embedder.fingerprint,
-            analyzer=ANALYZER_VERSION,
-            database_id=self._db.meta("database_id"),
-        )
-        self._indexer = Indexer(self._db, self._index, embedder, lock_folder=folder, max_tokens=400)
-        self._searcher = Searcher(self._db, self._index, embedder)
+        self._generations = generations(self._db, folder, embedder)
+        self._opened = self._generations.open_active()
+        self._searcher = Searcher(self._db, self._opened.index, embedder)
         self._documents = corpus(passages, random.Random(7))
         with demo.folder() as path:
             self._questions = [query.text for query in load_questions(path / "judged", "demo").queries]
@@ -67,8 +59,8 @@ class Soak:
                 for content in self._documents[start : start + 500]:
                     item, revision = editorial.create(session, content, Profile(audience=Audience.PUBLIC), actor=SYSTEM)
                     editorial.publish(session, item, revision, actor=SYSTEM)
-        self._indexer.catch_up()
-        follower = Follower(self._indexer)
+        self._opened.indexer.catch_up()
+        follower = Follower(self._generations, self._searcher, self._opened)
         follower.start()
         self._until = time.monotonic() + self._seconds
         threads = [threading.Thread(target=self._guarded, args=(self._read, n)) for n in range(READERS)]
@@ -81,7 +73,6 @@ class Soak:
             thread.join()
         late = _resident()
         follower.close()
-        self._index.close()
         self._db.dispose()
         lags = self.lags or [0.0]
         return {

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.beir import JudgedSet
-from ingest.indexer import Indexer
+from ingest.generations import Generations
+from ingest.judged import JudgedSet
 from ingest.pipeline import Report, ingest
 from kb.access import SYSTEM, Principal, Role
 from kb.db import Database
@@ -16,7 +16,6 @@ from kb.errors import InvalidInput
 from retrieval.embed import Embedder
 from retrieval.local.engine import LocalIndex
 from retrieval.search import Searcher
-from retrieval.text import ANALYZER_VERSION
 
 READER = Principal(role=Role.AGENT, subject="evaluation")
 """Who asks the questions of an evaluation."""
@@ -46,24 +45,29 @@ def knowledge_base(
         report = load(db)
         if report.failed:
             raise InvalidInput(f"{name}: {len(report.failed)} documents cannot be read, the first: {report.failed[0]}")
-        index = LocalIndex.open(
-            Path(folder) / "index",
-            dim=embedder.dim,
-            generation=1,
-            fingerprint=embedder.fingerprint,
-            analyzer=ANALYZER_VERSION,
-            database_id=db.meta("database_id"),
-        )
+        opened = generations(db, Path(folder), embedder, max_tokens=max_tokens).open_active()
         try:
-            indexer = Indexer(db, index, embedder, lock_folder=Path(folder), max_tokens=max_tokens)
+            indexer = opened.indexer
             total = indexer.behind()
             started = time.monotonic()
             indexer.catch_up(lambda step: tell(f"{name}: indexing, {indexer.behind()} of {total} changes left"))
             tell(f"{name}: indexed in {time.monotonic() - started:.0f} s")
-            yield KnowledgeBase(db, index, Searcher(db, index, embedder), report.added)
+            yield KnowledgeBase(db, opened.index, Searcher(db, opened.index, embedder), report.added)
         finally:
-            index.close()
+            opened.close()
             db.dispose()
+
+
+def generations(db: Database, folder: Path, embedder: Embedder, *, max_tokens: int = 400) -> Generations:
+    """Return what opens the generations of a knowledge base in a throw-away folder, all with this embedder."""
+    return Generations(
+        db,
+        lambda _: embedder,
+        index_folder=folder / "index",
+        lock_folder=folder,
+        embedder=embedder.name,
+        passage_tokens=max_tokens,
+    )
 
 
 def corpus_of(judged: JudgedSet) -> Callable[[Database], Report]:

@@ -10,10 +10,8 @@ A process that dies between two steps starts again from its index's durable wate
 """
 
 import hashlib
-import logging
 import threading
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,21 +19,21 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import insert
+from sqlalchemy import insert, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from ingest.chunk import CHUNKER_VERSION, Chunk, chunk
 from kb import changes, items
 from kb.compose import PATH_SEPARATOR, compose
 from kb.db import Database
-from kb.errors import KBError, Unavailable
 from kb.models import Facet, Item, Passage, Revision, State, StoredVector
 from retrieval.embed import Embedder
 from retrieval.local.engine import LocalIndex
-from retrieval.text import analyze
-from retrieval.types import Attributes, Change, PassageDoc
+from retrieval.text import analyzer
+from retrieval.types import Attributes, Change, PassageDoc, Vector
 
-log = logging.getLogger(__name__)
+_LOCK = 7210004
 
 BATCH = 256
 """Change-log rows taken at once."""
@@ -53,7 +51,7 @@ class Step:
 
 
 class Indexer:
-    """Keeps one LocalIndex level with the database. One thread at a time may step it."""
+    """Keeps the LocalIndex of one generation level with the database. One thread at a time may step it."""
 
     def __init__(
         self, db: Database, index: LocalIndex, embedder: Embedder, *, lock_folder: Path, max_tokens: int
@@ -62,11 +60,11 @@ class Indexer:
         self._index = index
         self._embedder = embedder
         self._max_tokens = min(max_tokens, embedder.max_tokens)
-        self._chunker = f"{CHUNKER_VERSION}/{self._max_tokens}/{embedder.name}"[:32]
+        self._analyze = analyzer(index.analyzer)
         lock_folder.mkdir(parents=True, exist_ok=True)
-        self._preparing = FileLock(lock_folder / "prepare.lock")
+        # One a generation: what is published now does not wait behind the build of the next generation.
+        self._preparing = FileLock(lock_folder / f"prepare-{index.generation}.lock")
         self._stepping = threading.Lock()
-        self._advanced = threading.Condition()
 
     @property
     def watermark(self) -> int:
@@ -88,14 +86,14 @@ class Indexer:
             embedded = self._prepare(latest)
             applied = self._load(latest)
             self._index.apply(applied)
-        with self._advanced:
-            self._advanced.notify_all()
         return Step(len(rows), sum(len(change.passages) for change in applied), embedded)
 
-    def catch_up(self, on_step: Callable[[Step], None] | None = None, *, flush_every: int = 20_000) -> Step:
+    def catch_up(
+        self, on_step: Callable[[Step], None] | None = None, *, limit: int = BATCH, flush_every: int = 20_000
+    ) -> Step:
         """Step until the index is level with the database, flushing now and then; return the sum of the steps."""
         total, unflushed = Step(0, 0, 0), 0
-        while (done := self.step()).changes:
+        while (done := self.step(limit)).changes:
             total = Step(total.changes + done.changes, total.passages + done.passages, total.embedded + done.embedded)
             unflushed += done.passages
             if unflushed >= flush_every:
@@ -115,11 +113,6 @@ class Indexer:
             self._index.merge()
             return True
 
-    def wait_for(self, seq: int, timeout: float) -> bool:
-        """Wait until change `seq` is searchable in this process; return whether it is. `timeout` in seconds."""
-        with self._advanced:
-            return self._advanced.wait_for(lambda: self._index.watermark >= seq, timeout)
-
     def _prepare(self, latest: Collection[int]) -> int:
         """Make the missing passages and vectors of these items; return how many texts were embedded."""
         with self._db.read() as session:
@@ -137,24 +130,16 @@ class Indexer:
             vectors = self._embedder.embed_passages(list(new.values())) if new else np.zeros((0, self._embedder.dim))
             with self._db.write() as session:
                 self._store(session, missing, made)
-                rows = [
-                    {
-                        "embedding_hash": key,
-                        "fingerprint": self._embedder.fingerprint,
-                        "data": vector.astype("<f2").tobytes(),
-                    }
-                    for key, vector in zip(new, vectors, strict=True)
-                ]
-                if rows:
-                    session.connection().execute(insert(StoredVector), rows)
+                self._keep_vectors(session, dict(zip(new, vectors, strict=True)))
             return len(new)
 
     def _unprepared(self, session: Session, latest: Collection[int]) -> list[tuple[Item, Revision]]:
         """Return published items whose live revision has no passages of this chunker."""
         current = select(Passage.item_id).where(
             col(Passage.item_id) == col(Item.id),
+            col(Passage.generation) == self._index.generation,
             col(Passage.revision_id) == col(Item.live_revision_id),
-            col(Passage.chunker) == self._chunker,
+            col(Passage.chunker) == CHUNKER_VERSION,
         )
         statement = (
             select(Item, Revision)
@@ -165,7 +150,7 @@ class Indexer:
         return list(session.exec(statement))
 
     def _unembedded(self, session: Session, latest: Collection[int]) -> dict[str, str]:
-        """Return texts by hash of live passages that have no vector of this embedder (it was changed)."""
+        """Return texts by hash of live passages that have no vector of this embedder."""
         vector = select(StoredVector.embedding_hash).where(
             col(StoredVector.embedding_hash) == col(Passage.embedding_hash),
             col(StoredVector.fingerprint) == self._embedder.fingerprint,
@@ -176,6 +161,7 @@ class Indexer:
             .where(
                 col(Item.id).in_(sorted(latest)),
                 col(Item.state) == State.PUBLISHED,
+                col(Passage.generation) == self._index.generation,
                 col(Passage.revision_id) == col(Item.live_revision_id),
                 ~vector.exists(),
             )
@@ -207,6 +193,7 @@ class Indexer:
         chunks = chunk(revision.title, text, lang=item.lang, embedder=self._embedder, max_tokens=self._max_tokens)
         return [
             {
+                "generation": self._index.generation,
                 "item_id": item.id,
                 "revision_id": revision.id,
                 "ordinal": piece.ordinal,
@@ -214,7 +201,7 @@ class Indexer:
                 "text": piece.text,
                 "search_text": (searched := self._search_text(piece, revision)),
                 "embedding_hash": hashlib.sha256(searched.encode()).hexdigest(),
-                "chunker": self._chunker,
+                "chunker": CHUNKER_VERSION,
             }
             for piece in chunks
         ]
@@ -229,16 +216,31 @@ class Indexer:
     def _store(
         self, session: Session, missing: Sequence[tuple[Item, Revision]], made: Sequence[list[dict[str, Any]]]
     ) -> None:
-        """Replace the passages of those items that still have the revision they were cut from."""
-        ids = [item.id for item, _ in missing]
-        live = dict(session.exec(select(Item.id, Item.live_revision_id).where(col(Item.id).in_(ids))).all())
+        """Replace the passages of those items that still have the revision they were cut from and still lack them."""
+        if session.get_bind().dialect.name == "postgresql":  # servers on other machines know nothing of our file lock
+            session.connection().execute(text(f"SELECT pg_advisory_xact_lock({_LOCK}, {self._index.generation})"))
+        still = {revision.id for _, revision in self._unprepared(session, [int(item.id or 0) for item, _ in missing])}
         rows: list[dict[str, Any]] = []
         for (item, revision), passages in zip(missing, made, strict=True):
-            if live.get(item.id) == revision.id:
-                session.connection().execute(sql_delete(Passage).where(col(Passage.item_id) == item.id))
+            if revision.id in still:
+                session.connection().execute(
+                    sql_delete(Passage).where(
+                        col(Passage.item_id) == item.id, col(Passage.generation) == self._index.generation
+                    )
+                )
                 rows.extend(passages)
         if rows:
             session.connection().execute(insert(Passage), rows)
+
+    def _keep_vectors(self, session: Session, vectors: Mapping[str, Vector]) -> None:
+        """Add vectors by the hash of their text; one that another process has added meanwhile is the same."""
+        rows = [
+            {"embedding_hash": key, "fingerprint": self._embedder.fingerprint, "data": vector.astype("<f2").tobytes()}
+            for key, vector in vectors.items()
+        ]
+        if rows:
+            adding = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+            session.connection().execute(adding(StoredVector).on_conflict_do_nothing(), rows)
 
     def _load(self, latest: dict[int, int]) -> list[Change]:
         """Read the present state of these items, from one consistent view of the database."""
@@ -256,6 +258,7 @@ class Indexer:
                 .join(StoredVector, col(StoredVector.embedding_hash) == col(Passage.embedding_hash))
                 .where(
                     col(Passage.item_id).in_(sorted(published)),
+                    col(Passage.generation) == self._index.generation,
                     col(Passage.revision_id) == col(Item.live_revision_id),
                     col(StoredVector.fingerprint) == self._embedder.fingerprint,
                 )
@@ -264,7 +267,7 @@ class Indexer:
         passages: dict[int, list[PassageDoc]] = {}
         for passage, data in rows:
             vector = np.frombuffer(data, "<f2").astype(np.float32)
-            doc = PassageDoc(id=int(passage.id or 0), terms=analyze(passage.search_text), vector=vector)
+            doc = PassageDoc(id=int(passage.id or 0), terms=self._analyze(passage.search_text), vector=vector)
             passages.setdefault(passage.item_id, []).append(doc)
         return [
             Change(
@@ -287,58 +290,3 @@ def _attributes(item: Item, labels: frozenset[tuple[Facet, str]]) -> Attributes:
         lang=item.lang,
         labels=frozenset((facet.value, value) for facet, value in labels),
     )
-
-
-class Follower:
-    """Keeps an Indexer level with the log in a thread of its own: steps when told of a change, and looks by itself."""
-
-    def __init__(self, indexer: Indexer, *, poll_seconds: float = 0.25, flush_seconds: float = 5.0) -> None:
-        self._indexer = indexer
-        self._poll = poll_seconds
-        self._flush = flush_seconds
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
-        self.error: str | None = None
-        """Why the last step failed; None when it did not. Readiness shows it."""
-
-    def start(self) -> None:
-        """Begin following; does nothing where it has begun."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="indexer", daemon=True)
-            self._thread.start()
-
-    def wake(self) -> None:
-        self._wake.set()
-
-    def close(self) -> None:
-        """Stop after the step at hand and flush."""
-        self._stopping = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        unflushed, flushed_at = False, time.monotonic()
-        while not self._stopping:
-            try:
-                moved = self._indexer.step().changes > 0
-                unflushed |= moved
-                self.error = None
-                if (unflushed and not moved) or (unflushed and time.monotonic() - flushed_at > self._flush):
-                    self._indexer.flush()
-                    unflushed, flushed_at = False, time.monotonic()
-            except KBError as error:
-                moved, self.error = False, error.message
-                log.error("indexing stopped, trying again: %s", error)
-            except Exception as error:  # a defect must not end indexing for good
-                moved, self.error = False, f"{type(error).__name__}: {error}"
-                log.exception("indexing failed, trying again")
-            if not moved:
-                self._wake.wait(self._poll if self.error is None else max(self._poll, 2.0))
-                self._wake.clear()
-        if unflushed:
-            try:
-                self._indexer.flush()
-            except Unavailable as error:
-                log.warning("the index was not flushed: %s; the change log replays at the next start", error)

@@ -13,7 +13,7 @@ from kb import changes
 from kb.db import Database
 from kb.models import Item, Passage, State, StoredVector
 from retrieval.local.engine import LocalIndex
-from retrieval.text import analyze
+from retrieval.text import analyzer
 
 SHOWN = 10
 TOLERANCE = 1e-12
@@ -58,19 +58,24 @@ def verify(
             for passage, item in session.exec(
                 select(Passage.id, Passage.item_id)
                 .join(Item, col(Item.id) == col(Passage.item_id))
-                .where(col(Item.state) == State.PUBLISHED, col(Passage.revision_id) == col(Item.live_revision_id))
+                .where(
+                    col(Passage.generation) == index.generation,
+                    col(Item.state) == State.PUBLISHED,
+                    col(Passage.revision_id) == col(Item.live_revision_id),
+                )
             )
         }
         published = session.exec(select(Item.id, Item.live_revision_id).where(col(Item.state) == State.PUBLISHED)).all()
         without_vector = session.exec(
             select(Passage.id)
             .where(
+                col(Passage.generation) == index.generation,
                 ~select(StoredVector.embedding_hash)
                 .where(
                     col(StoredVector.embedding_hash) == col(Passage.embedding_hash),
                     col(StoredVector.fingerprint) == fingerprint,
                 )
-                .exists()
+                .exists(),
             )
             .limit(SHOWN)
         ).all()
@@ -106,8 +111,10 @@ def _compare_scores(
     db: Database, index: LocalIndex, passages: list[int], result: Verified, sample: int, seed: int
 ) -> None:
     terms: dict[int, list[str]] = {}
+    analyze = analyzer(index.analyzer)
+    statement = select(Passage.id, Passage.search_text).where(col(Passage.generation) == index.generation)
     with db.read() as session:
-        for passage, text in session.exec(select(Passage.id, Passage.search_text).order_by(col(Passage.id))):
+        for passage, text in session.exec(statement.order_by(col(Passage.id))):
             terms[int(passage or 0)] = analyze(text)
     corpus = [terms[passage] for passage in passages]
     if not any(corpus):

@@ -37,6 +37,9 @@ class Database:
         except (ArgumentError, NoSuchModuleError) as error:
             raise Misconfigured(f"KB_DATABASE_URL cannot be read ({error}): use postgresql+psycopg://...") from error
         self._writing = self.engine.execution_options(kb_write=True)
+        # SQLite's readers see one state anyway.
+        consistent = {"isolation_level": "REPEATABLE READ"} if self.dialect == "postgresql" else {}
+        self._reading = self.engine.execution_options(**consistent)
 
     def _engine(self) -> Engine:
         if self.dialect == "postgresql":
@@ -51,7 +54,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Give a session that sees one consistent state. Nothing of it is written."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with Session(self._reading, expire_on_commit=False) as session:
             yield session
 
     @contextmanager

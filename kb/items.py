@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, and_, func
 from sqlmodel import Session, col, select
 
 from kb.access import Scope, readable
@@ -170,14 +170,14 @@ def titled(session: Session, scope: Scope, key: str) -> list[int]:
     return [int(found or 0) for found in session.exec(statement)]
 
 
-def first_passages(session: Session, ids: Collection[int]) -> dict[int, int]:
+def first_passages(session: Session, ids: Collection[int], generation: int) -> dict[int, int]:
     """Return the id of the first live passage of each item, by item id. Knows no reader: recheck what comes out."""
     found: dict[int, int] = {}
     for some in batched(list(ids), 500):
         statement = (
             select(Passage.item_id, func.min(Passage.id))
             .join(Item, col(Item.id) == col(Passage.item_id))
-            .where(col(Passage.item_id).in_(some), col(Passage.revision_id) == col(Item.live_revision_id))
+            .where(col(Passage.item_id).in_(some), _live_passage(generation))
             .group_by(col(Passage.item_id))
         )
         found.update((item, int(passage or 0)) for item, passage in session.exec(statement))
@@ -197,18 +197,18 @@ def by_external_ids(session: Session, scope: Scope, source: str, names: Collecti
     return found
 
 
-def passages(session: Session, item: int) -> list[tuple[int, str]]:
+def passages(session: Session, item: int, generation: int) -> list[tuple[int, str]]:
     """Return (id, Markdown) of the live passages of an item, in order. For an item the caller has read already."""
     statement = (
         select(Passage.id, Passage.text)
         .join(Item, col(Item.id) == col(Passage.item_id))
-        .where(col(Passage.item_id) == item, col(Passage.revision_id) == col(Item.live_revision_id))
+        .where(col(Passage.item_id) == item, _live_passage(generation))
         .order_by(col(Passage.ordinal))
     )
     return [(int(passage or 0), text) for passage, text in session.exec(statement)]
 
 
-def resolution_passage(session: Session, item: int) -> int | None:
+def resolution_passage(session: Session, item: int, generation: int) -> int | None:
     """Return the id of the live passage that opens the item's Resolution section, if one does.
 
     Its title is in the passage's path, or in its text where short sections share a passage.
@@ -216,7 +216,7 @@ def resolution_passage(session: Session, item: int) -> int | None:
     statement = (
         select(Passage.id, Passage.path, Passage.text)
         .join(Item, col(Item.id) == col(Passage.item_id))
-        .where(col(Passage.item_id) == item, col(Passage.revision_id) == col(Item.live_revision_id))
+        .where(col(Passage.item_id) == item, _live_passage(generation))
         .order_by(col(Passage.ordinal))
     )
     for passage, path, text in session.exec(statement):
@@ -224,6 +224,11 @@ def resolution_passage(session: Session, item: int) -> int | None:
         if any(is_section_title("resolution", section) for section in sections):
             return passage
     return None
+
+
+def _live_passage(generation: int) -> ColumnElement[bool]:
+    """Return the condition, on passages joined to their items, of being of the live revision in a generation."""
+    return and_(col(Passage.generation) == generation, col(Passage.revision_id) == col(Item.live_revision_id))
 
 
 def titles(session: Session, scope: Scope, ids: Collection[int]) -> dict[int, str]:

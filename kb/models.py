@@ -17,6 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlmodel import Field, SQLModel
 
@@ -79,6 +80,21 @@ class Operation(StrEnum):
     PUBLISH = "publish"
     RETIRE = "retire"
     DELETE = "delete"
+
+
+class GenerationState(StrEnum):
+    """Where a generation of the index stands."""
+
+    BUILDING = "building"
+    """Being made beside the active one, or made and not switched to yet."""
+    ACTIVE = "active"
+    """The one that is searched."""
+    KEPT = "kept"
+    """The one that was active before; kept for going back."""
+    REMOVING = "removing"
+    """Not to be used again; its passages and files go when no reader can still hold it."""
+    REMOVED = "removed"
+    """Nothing is left but this."""
 
 
 class EventKind(StrEnum):
@@ -206,16 +222,49 @@ class Revision(SQLModel, table=True):
     created_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
 
 
+class Generation(SQLModel, table=True):
+    """What passages, vectors and an index are made with: an embedder, a size of passages, an analyzer.
+
+    Another choice of these is another generation, built beside the active one and then switched to.
+    """
+
+    __tablename__ = "generation"
+    __table_args__ = (
+        Index(
+            "uq_generation_active",
+            "state",
+            unique=True,
+            sqlite_where=text("state = 'active'"),
+            postgresql_where=text("state = 'active'"),
+        ),
+    )
+    number: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    """1, 2, 3, ...; also the name of its index's folder."""
+    embedder: str = Field(max_length=1000)
+    """What the embedding model is loaded by."""
+    fingerprint: str = Field(max_length=64)
+    """Of the embedder when the generation was begun."""
+    passage_tokens: int
+    analyzer: str = Field(max_length=32)
+    state: GenerationState = Field(sa_type=word(GenerationState))
+    changed_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    """When it took its present state."""
+    judged: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    """What the gate measured when it was switched to; empty if it was not asked."""
+
+
 class Passage(SQLModel, table=True):
     """A piece of the live revision, as searched and cited. Made by the indexer, with its vector, in one commit."""
 
     __tablename__ = "passage"
     __table_args__ = (
-        UniqueConstraint("item_id", "revision_id", "ordinal", name="uq_passage_place"),
+        UniqueConstraint("item_id", "generation", "revision_id", "ordinal", name="uq_passage_place"),
         Index("ix_passage_embedding_hash", "embedding_hash"),
+        Index("ix_passage_generation", "generation", "id"),
         {"sqlite_autoincrement": True},
     )
     id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    generation: int = Field(foreign_key="generation.number")
     item_id: int = Field(sa_type=BigId, foreign_key="item.id", index=True)
     revision_id: int = Field(sa_type=BigId, foreign_key="revision.id")
     ordinal: int

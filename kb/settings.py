@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     def index_folder(self) -> Path:
         return self.data / "index"
 
+    @property
+    def judged_folder(self) -> Path:
+        """Judged questions that a change of generation must pass, where there are any."""
+        return self.data / "judged"
+
 
 def load_settings(data: Path | None = None) -> Settings:
     """Read the settings from the environment; `data` overrides KB_DATA.

@@ -83,7 +83,7 @@ def answer(
 
 def answer_from(searcher: Searcher, results: Results, *, reader: Principal) -> Answer:
     """Answer from what a search has found already."""
-    decision = decide(results, weights_for(searcher.embedder.name))
+    decision = decide(results, weights_for(results.embedder))
     if decision.band is not Band.ANSWER:
         offered = suggestions(results.hits, 5 if decision.band is Band.DID_YOU_MEAN else 3)
         return _of(results, decision, suggestions=offered)
@@ -125,7 +125,7 @@ def _answering_passages(searcher: Searcher, hit: Hit, results: Results, reader: 
     """Return the passages to quote: the best one; where another of its item holds the resolution, that one."""
     with searcher.db.read() as session:
         scope = scope_of(session, reader).published_only()
-        resolution = items.resolution_passage(session, hit.found.item_id)
+        resolution = items.resolution_passage(session, hit.found.item_id, results.generation)
         if resolution is None or resolution == hit.found.passage_id:
             return [hit.found]
         found = items.recheck(session, scope, [resolution]).get(resolution)

@@ -16,7 +16,11 @@ class SearchIndex(Protocol):
 
     @property
     def generation(self) -> int:
-        """The number of the (embedder, analyzer) generation that this index serves."""
+        """The number of the generation (embedder, size of passages, analyzer) that this index serves."""
+
+    @property
+    def analyzer(self) -> str:
+        """The version of the analyzer that made its terms: a question's terms must be made by the same."""
 
     def apply(self, changes: Sequence[Change]) -> int:
         """Make changes searchable, in the order given; return the new watermark.

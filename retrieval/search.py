@@ -19,7 +19,7 @@ from retrieval.embed import Embedder
 from retrieval.fusion import fuse, order
 from retrieval.index import SearchIndex
 from retrieval.language import language
-from retrieval.text import analyze
+from retrieval.text import ANALYZER_VERSION, analyze, analyzer
 from retrieval.types import Candidates, Filters, Query
 
 MAX_QUESTION = 100_000
@@ -64,6 +64,7 @@ class Results:
     lang: str
     hits: Sequence[Hit]
     terms: Sequence[str]
+    """As this program's analyzer gives them: for highlights and extracts."""
     stats_bound: float
     """Upper bound of BM25 for the question."""
     generation: int
@@ -72,15 +73,29 @@ class Results:
     truncated: bool = False
     dense_mean: float = 0.0
     dense_std: float = 0.0
+    embedder: str = ""
+    """Name of the embedding model that was asked."""
 
 
-@dataclass(frozen=True, slots=True)
 class Searcher:
     """All that a search needs. Safe to share between threads."""
 
-    db: Database
-    index: SearchIndex
-    embedder: Embedder
+    def __init__(self, db: Database, index: SearchIndex, embedder: Embedder) -> None:
+        """`index` was made with `embedder`."""
+        self.db = db
+        self._engine = (index, embedder)
+
+    @property
+    def index(self) -> SearchIndex:
+        return self._engine[0]
+
+    @property
+    def embedder(self) -> Embedder:
+        return self._engine[1]
+
+    def switch(self, index: SearchIndex, embedder: Embedder) -> None:
+        """Search another generation from the next question on. A search under way ends with what it began with."""
+        self._engine = (index, embedder)
 
     def search(
         self,
@@ -104,13 +119,14 @@ class Searcher:
             raise InvalidInput(f"limit is 1 to {MAX_LIMIT}, not {shown(limit)}", field="limit")
         used = text[:MAX_USED]
         spoken = language(used)
-        terms = analyze(used) if mode != Mode.DENSE else []
+        index, embedder = self._engine
+        terms = analyzer(index.analyzer)(used) if mode != Mode.DENSE else []
         embedding_started = time.perf_counter()
-        vector = self.embedder.embed_query(used) if mode != Mode.LEXICAL else None
+        vector = embedder.embed_query(used) if mode != Mode.LEXICAL else None
         embed_ms = _ms(embedding_started)
         with self.db.read() as session:
             scope = scope_of(session, reader).published_only()
-            candidates = self.index.search(
+            candidates = index.search(
                 Query(terms=terms, vector=vector),
                 scope=scope,
                 filters=filters or Filters(),
@@ -123,15 +139,16 @@ class Searcher:
             read_started = time.perf_counter()
             hits = _collapse(session, scope, candidates, score, ranking, limit)
             if filters is None or filters == Filters():
-                hits = _named_first(session, scope, used, hits, limit)
+                hits = _named_first(session, scope, used, hits, limit, index.generation)
             spoken_here = any(hit.found.lang == spoken for hit in hits)
-            hits = _one_language(session, scope, hits, spoken if spoken_here else lang or spoken, filters)
+            wanted = spoken if spoken_here else lang or spoken
+            hits = _one_language(session, scope, hits, wanted, filters, index.generation)
             read_ms = _ms(read_started)
         return Results(
             question=used,
             lang=spoken,
             hits=hits,
-            terms=terms,
+            terms=analyze(used) if terms and index.analyzer != ANALYZER_VERSION else terms,
             stats_bound=candidates.stats.lexical_bound,
             generation=candidates.generation,
             watermark=candidates.watermark,
@@ -146,6 +163,7 @@ class Searcher:
             truncated=len(text) > MAX_USED,
             dense_mean=candidates.stats.dense_mean,
             dense_std=candidates.stats.dense_std,
+            embedder=embedder.name,
         )
 
 
@@ -196,7 +214,9 @@ def _collapse(
     return list(hits.values())
 
 
-def _named_first(session: Session, scope: Scope, question: str, hits: list[Hit], limit: int) -> list[Hit]:
+def _named_first(
+    session: Session, scope: Scope, question: str, hits: list[Hit], limit: int, generation: int
+) -> list[Hit]:
     """Put first the items that the question names: by exact title, or by number (KB-1042)."""
     named = items.titled(session, scope, title_key(question))
     try:
@@ -207,7 +227,7 @@ def _named_first(session: Session, scope: Scope, question: str, hits: list[Hit],
     if not wanted:
         return hits
     by_item = {hit.found.item_id: hit for hit in hits}
-    first = items.first_passages(session, [item for item in wanted if item not in by_item])
+    first = items.first_passages(session, [item for item in wanted if item not in by_item], generation)
     found = items.recheck(session, scope, first.values())
     top = max((hit.score for hit in hits), default=0.0)
     front: list[Hit] = []
@@ -220,7 +240,9 @@ def _named_first(session: Session, scope: Scope, question: str, hits: list[Hit],
     return [*front, *(hit for hit in hits if hit.found.item_id not in chosen)][:limit]
 
 
-def _one_language(session: Session, scope: Scope, hits: list[Hit], lang: str, filters: Filters | None) -> list[Hit]:
+def _one_language(
+    session: Session, scope: Scope, hits: list[Hit], lang: str, filters: Filters | None, generation: int
+) -> list[Hit]:
     """Show one of several translations of one another: the one in `lang` where there is one."""
     shown_hits: dict[str | int, Hit] = {}
     for hit in hits:
@@ -233,7 +255,7 @@ def _one_language(session: Session, scope: Scope, hits: list[Hit], lang: str, fi
     if filters is None or not filters.langs:
         foreign = {key: hit for key, hit in shown_hits.items() if hit.found.family and hit.found.lang != lang}
         versions = items.family_members(session, scope, [str(key) for key in foreign], lang)
-        first = items.first_passages(session, versions.values())
+        first = items.first_passages(session, versions.values(), generation)
         found = items.recheck(session, scope, first.values())
         for key, hit in foreign.items():
             passage = found.get(first.get(versions.get(str(key), 0), 0))

@@ -13,15 +13,16 @@ docs/decisions/0003-analyzer.md has the measurements behind each choice.
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import Stemmer
 
+from kb.errors import Misconfigured, shown
 from retrieval.stopwords import ENGLISH
 
 ANALYZER_VERSION = "1"
-"""Changes whenever the same text would give other terms; an index of another version is built anew."""
+"""Changes whenever the same text would give other terms: another version is another generation of the index."""
 
 _CJK = "\u3005\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _WORD = rf"[^\W{_CJK}]"
@@ -67,6 +68,26 @@ def analyze(text: str) -> list[str]:
     for term, _, _, stop in _terms(normal):
         (dropped if stop else terms).append(term)
     return terms or dropped
+
+
+Analyzer = Callable[[str], list[str]]
+"""From a text to its terms."""
+
+ANALYZERS: dict[str, Analyzer] = {ANALYZER_VERSION: analyze}
+"""The rules that this program can search with, by version. Those of the version before stay while an index may still
+be made with them: it is searched with them until the new generation is switched to."""
+
+
+def analyzer(version: str) -> Analyzer:
+    """Return the rules of a version. Raises Misconfigured for one that this program does not have."""
+    try:
+        return ANALYZERS[version]
+    except KeyError:
+        known = ", ".join(sorted(ANALYZERS))
+        raise Misconfigured(
+            f"this program has no analyzer {shown(version)} (it has {known}): build an index with one that it has, "
+            "with kb generation build"
+        ) from None
 
 
 def spans(text: str) -> list[Span]:

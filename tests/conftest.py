@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 
 from kb.db import Database
 from kb.settings import Settings
-from tests.fakes import FakeEmbedder
+from tests.fakes import fake
 
 if TYPE_CHECKING:
     from api.services import Services
@@ -94,5 +94,5 @@ def services(db: Database, tmp_path: Path) -> Iterator["Services"]:
     from api.services import open_services
 
     url = db.url.render_as_string(hide_password=False)
-    with open_services(Settings(data=tmp_path, database_url=url), embedder=FakeEmbedder()) as opened:
+    with open_services(Settings(data=tmp_path, database_url=url), load=fake) as opened:
         yield opened

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from kb.errors import Misconfigured
 from retrieval.types import Vector
 
 _TOKEN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]|[^\W\u3400-\u4dbf\u4e00-\u9fff]{1,8}|[^\w\s]")
@@ -48,3 +49,13 @@ class FakeEmbedder:
             vector[hashed % self.dim] += weight if hashed >> 63 else -weight
         vector[0] += 1e-3  # a text without a token is not the zero vector
         return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def fake(name: str) -> FakeEmbedder:
+    """Stand in for `load_embedder`: the default name gives the usual one, another name one of other vectors.
+
+    Raises Misconfigured for a name that begins with `missing`.
+    """
+    if name.startswith("missing"):
+        raise Misconfigured(f"the embedding model {name!r} is not here")
+    return FakeEmbedder() if name == "e5-small" else FakeEmbedder(dim=48, name=name, fingerprint=f"fake-{name}")

@@ -27,6 +27,10 @@ class BruteForceIndex:
     def generation(self) -> int:
         return 1
 
+    @property
+    def analyzer(self) -> str:
+        return "a"
+
     def apply(self, changes: Sequence[Change]) -> int:
         for change in changes:
             for passage in change.passages:

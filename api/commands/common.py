@@ -22,6 +22,8 @@ from kb.settings import Settings, load_settings
 OK, FAILED, USAGE, PARTLY, FAULTS, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """Exit codes: done; an error; a wrong call; done but for some files; faults found; stopped by Ctrl-C."""
 
+_LINE_SECONDS = 10.0
+
 DataOption = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Data folder (default: KB_DATA, else ./answerwell-data).")
 ]
@@ -67,9 +69,9 @@ class JsonFormatter(logging.Formatter):
 
 
 @contextmanager
-def services(data: Path | None, *, level: bool = True, fresh_index: bool = False) -> Iterator[Services]:
+def services(data: Path | None, *, level: bool = True) -> Iterator[Services]:
     """Open all parts, saying on standard error what takes long. `level`: bring the index level first."""
-    opened = open_services(settings(data), on_progress=say, fresh_index=fresh_index)
+    opened = open_services(settings(data), on_progress=say)
     try:
         if level and opened.indexer.behind():
             index_all(opened)
@@ -88,7 +90,7 @@ def index_all(opened: Services) -> int:
 
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a bar with rate and time left on standard error, where that is a terminal."""
+    """Show a bar with rate and time left on standard error; where that is no terminal, a line now and then."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -104,6 +106,9 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed:.1f}/s" if task.speed else "")
 
+    if not err.is_terminal:
+        yield _Lines(what, total).advance
+        return
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -111,12 +116,34 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         Rate(),
         TimeRemainingColumn(),
         console=err,
-        disable=not err.is_terminal,
         transient=True,
     )
     with bar:
         task = bar.add_task(what, total=total)
         yield lambda count: bar.update(task, advance=count)
+
+
+class _Lines:
+    """Progress for a log: a line each ten seconds, with the time left where the total is known."""
+
+    def __init__(self, what: str, total: int | None) -> None:
+        self._what, self._total, self._done = what, total, 0
+        self._began = self._said = time.monotonic()
+
+    def advance(self, count: int) -> None:
+        self._done += count
+        now = time.monotonic()
+        if now - self._said >= _LINE_SECONDS:
+            self._said = now
+            say(f"{self._what}: {progress_line(self._done, self._total, now - self._began)}")
+
+
+def progress_line(done: int, total: int | None, seconds: float) -> str:
+    """Return how far it is after so many seconds, and about how long it takes yet."""
+    if not total:
+        return f"{done:,}"
+    left = seconds * (total - done) / done if done else 0.0
+    return f"{done:,} of {total:,}" + (f", about {max(1, round(left))} s left" if 0 < done < total else "")
 
 
 def say(message: str) -> None:

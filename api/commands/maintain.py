@@ -11,12 +11,14 @@ from typing import Annotated
 
 import typer
 
-from api.commands.common import FAULTS, OK, DataOption, JsonOption, emit, index_all, out, say, services, settings
+from api.commands import generation
+from api.commands.common import FAULTS, OK, DataOption, JsonOption, emit, out, say, services, settings
 from api.services import open_database
 from ingest.verify import verify as run_verify
-from kb import changes, items
+from kb import changes, generations, items
 from kb.access import SYSTEM, scope_of
 from kb.errors import KBError
+from kb.models import Generation
 from kb.settings import Settings
 
 
@@ -27,15 +29,20 @@ def register(app: typer.Typer) -> None:
 
 
 def rebuild(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Build the index anew from the database. Nothing is embedded twice; a changed model or analyzer takes effect."""
+    """Make passages and index anew from what the database has, and search with them. Nothing is embedded twice.
+
+    Searches go on meanwhile. For another embedding model: kb generation build.
+    """
     started = time.monotonic()
-    with services(data, level=False, fresh_index=True) as opened:
-        passages = index_all(opened)
+    built = generation.rebuild(data)
     seconds = round(time.monotonic() - started, 3)
     if as_json:
-        emit({"passages": passages, "seconds": seconds})
+        emit({"generation": built.generation, "passages": built.passages, "seconds": seconds})
     else:
-        out.print(f"The index was built anew: {passages} passages in {seconds:.1f} s", highlight=False)
+        out.print(
+            f"The index was built anew as generation {built.generation}: {built.passages} passages in {seconds:.1f} s",
+            highlight=False,
+        )
 
 
 def verify(
@@ -127,28 +134,31 @@ def _database(loaded: Settings) -> list[Check]:
         db = open_database(loaded)
         with db.read() as session:
             count, seq = items.size(session, scope_of(session, SYSTEM)), changes.latest(session)
+            active = generations.active(session)
         return [
             Check("database", True, f"{db.dialect}, migration {db.version()}, {count} published items, change {seq}"),
-            _index(loaded, seq),
+            _index(loaded, seq, active),
         ]
     except KBError as error:
         return [Check("database", False, error.message)]
 
 
-def _index(loaded: Settings, seq: int) -> Check:
+def _index(loaded: Settings, seq: int, active: Generation | None) -> Check:
     from retrieval.local.engine import peek
 
-    if not loaded.index_folder.exists():
+    folder = loaded.index_folder / str(active.number if active is not None else 0)
+    if active is None or not folder.exists():
         return Check("index", True, "none yet; it is built when first needed")
     try:
-        found = peek(loaded.index_folder)
+        found = peek(folder)
     except KBError as error:
-        return Check("index", False, f"{error.message}; mend it with: kb rebuild")
+        return Check("index", False, f"{error.message}; it is built anew at the next start")
     behind = max(0, seq - found.watermark)
     return Check(
         "index",
         True,
-        f"{found.passages} passages, at change {found.watermark}" + (f", {behind} behind" if behind else ""),
+        f"generation {active.number}, {active.embedder}, {found.passages} passages, at change {found.watermark}"
+        + (f", {behind} behind" if behind else ""),
     )
 
 

@@ -1,5 +1,6 @@
 """kb serve and kb demo: the pages and the API."""
 
+import shutil
 import socket
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from api.commands.common import OPERATOR, DataOption, JsonOption, emit, index_all, out, progress, say, services
 from api.services import Services
-from ingest.demo import load
+from ingest.demo import folder, load
 from ingest.pipeline import Report
 from kb.errors import Unavailable
 
@@ -53,6 +54,8 @@ def load_demo(opened: Services) -> Report:
     """Ingest the shipped demo content and make it searchable. A second time it changes nothing."""
     with progress("Reading", total=None) as advance:
         report = load(opened.db, actor=OPERATOR, on_progress=lambda now: advance(0))
+    with folder() as demo_folder:  # what a change of generation is judged by
+        shutil.copytree(demo_folder / "judged", opened.settings.judged_folder, dirs_exist_ok=True)
     report.passages = index_all(opened)
     return report
 

@@ -32,6 +32,8 @@ def ready(parts: ServicesDep) -> Response:
         "ready": good,
         "behind": behind,
         "watermark": parts.indexer.watermark,
+        "generation": parts.generation.number,
+        "switching": "failing" if parts.follower.switch_error else "ok",
         "indexing": "failing" if error else "ok",
     }
     return JSONResponse(body, 200 if good else 503)

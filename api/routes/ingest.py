@@ -86,7 +86,7 @@ def ingest(
         failed=[FailureOut(path=failure.path, reason=failure.reason) for failure in report.failed],
         warnings=[FailureOut(path=warning.path, reason=warning.reason) for warning in report.warnings],
         seq=seq,
-        searchable=parts.indexer.wait_for(seq, WAIT_SECONDS if wait else 0),
+        searchable=parts.follower.wait_for(seq, WAIT_SECONDS if wait else 0),
     )
 
 

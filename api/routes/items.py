@@ -97,5 +97,5 @@ def _written(item: Item, revision: Revision, seq: int) -> Written:
 
 def _searchable(parts: Services, written: Written, wait: str | None) -> Written:
     parts.follower.wake()
-    seen = parts.indexer.wait_for(written.seq, WAIT_SECONDS if wait else 0)
+    seen = parts.follower.wait_for(written.seq, WAIT_SECONDS if wait else 0)
     return written.model_copy(update={"searchable": seen})

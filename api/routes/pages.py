@@ -152,7 +152,7 @@ def article(
         body = rendering.article(
             markdown,
             resolve=_resolver(page, session, scope, view.item.source, view.item.external_id, markdown),
-            passages=items.passages(session, number),
+            passages=items.passages(session, number, page.services.index.generation),
             image=lambda text: page.words("image", text=text),
         )
     origin = origin if _UID.fullmatch(origin) else ""

@@ -93,6 +93,10 @@ class LocalIndex:
     def generation(self) -> int:
         return self._identity.generation
 
+    @property
+    def analyzer(self) -> str:
+        return self._identity.analyzer
+
     def search(self, query: Query, *, scope: Scope, filters: Filters, limit: int) -> Candidates:
         if query.vector is not None:
             self._check_vector(query.vector)

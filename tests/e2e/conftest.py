@@ -19,7 +19,7 @@ from kb.access import SYSTEM
 from kb.content import Content, Profile, labels
 from kb.models import Audience
 from kb.settings import Settings
-from tests.fakes import FakeEmbedder
+from tests.fakes import fake
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
@@ -75,7 +75,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         community_url="https://vellamo.example/community",
         site_name="Vellamo Help",
     )
-    with open_services(settings, embedder=FakeEmbedder()) as opened:
+    with open_services(settings, load=fake) as opened:
         with opened.db.write() as session:
             for given in ARTICLES:
                 texts = {

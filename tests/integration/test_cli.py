@@ -9,7 +9,8 @@ import pytest
 
 import api.services
 from api import cli
-from tests.fakes import FakeEmbedder
+from api.commands.common import progress_line
+from tests.fakes import fake
 
 Run = Callable[..., tuple[int, Any, str]]
 
@@ -17,7 +18,7 @@ Run = Callable[..., tuple[int, Any, str]]
 @pytest.fixture
 def kb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
     """Run the command line with the fake embedder on a data folder; return exit code, output and error output."""
-    monkeypatch.setattr(api.services, "load_embedder", lambda *_, **__: FakeEmbedder())
+    monkeypatch.setattr(api.services, "load_embedder", lambda name, *_, **__: fake(name))
     monkeypatch.setenv("KB_DATA", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
 
@@ -178,3 +179,92 @@ def test_an_unknown_setting_is_refused(kb: Run, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("KB_PROT", "1")
     code, _, err = kb("search", "x")
     assert (code, "KB_PORT" in err) == (1, True)
+
+
+@pytest.fixture
+def judged(tmp_path: Path, folder: Path) -> Path:
+    """Twenty judged questions about the documents of `folder`, and those documents ingested by name."""
+    place = tmp_path / "judged set"
+    place.mkdir()
+    asked = [f"reset the router, {n} seconds" for n in range(10)] + [f"重置路由器 {n}" for n in range(10)]
+    lines = [json.dumps({"_id": f"q{n}", "text": text}) for n, text in enumerate(asked)]
+    (place / "queries.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    rows = [f"q{n}\t{'reset.md' if n < 10 else '重置.md'}\t1" for n in range(20)]
+    (place / "qrels.tsv").write_text("\n".join(rows), encoding="utf-8")
+    return place
+
+
+def test_another_model_is_built_judged_switched_to_and_gone_back_from(kb: Run, folder: Path, judged: Path) -> None:
+    kb("ingest", str(folder))
+    code, result, err = kb("generation", "build", "--embedder", "other", "--json")
+    assert (code, result["generation"], result["switched"]) == (4, 2, False), err
+    assert "too few" in result["judged"]["refusal"]
+    code, listed, _ = kb("generation", "list", "--json")
+    assert [(row["number"], row["state"], row["embedder"], row["percent"]) for row in listed["generations"]] == [
+        (1, "active", "e5-small", 100),
+        (2, "building", "other", 100),
+    ]
+    code, result, _ = kb("generation", "switch", "2", "--judged", str(judged), "--json")
+    assert (code, result["switched"], result["forced"], result["judged"]["questions"]) == (0, True, False, 20)
+    _, found, _ = kb("search", "Reset the router", "--json")
+    assert found["hits"][0]["external_id"] == "reset.md"
+    assert kb("verify")[0] == 0
+    code, said, _ = kb("generation", "rollback")
+    assert code == 0
+    assert "Searched is now generation 1" in said
+    assert "generation 1" in kb("doctor")[1]
+    code, _, err = kb("generation", "switch", "1")
+    assert (code, "searched already" in err) == (1, True)
+    code, _, err = kb("generation", "remove", "1")
+    assert (code, "switch to another first" in err) == (1, True)
+    assert kb("generation", "remove", "2")[0] == 0
+    code, _, err = kb("generation", "rollback")
+    assert (code, "none is kept" in err) == (1, True)
+
+
+def test_a_generation_that_fares_worse_is_refused_by_name_unless_forced(kb: Run, folder: Path, judged: Path) -> None:
+    kb("ingest", str(folder))
+    wrong = json.dumps({"_id": "q0", "text": "reset the router"})
+    (judged / "queries.jsonl").write_text(wrong, encoding="utf-8")
+    code, said, _ = kb("generation", "build", "--passage-tokens", "64", "--judged", str(judged))
+    assert code == 4
+    assert "Not switched: too few questions are judged: 1" in said
+    assert "kb generation switch 2" in said
+    code, said, _ = kb("generation", "build", "--passage-tokens", "64", "--judged", str(judged), "--force")
+    assert code == 0
+    assert "Searched is now generation 2 although too few questions are judged: 1" in said
+    _, result, _ = kb("generation", "build", "--force", "--json")
+    assert (result["generation"], result["switched"]) == (1, True), "the settings ask for 400 tokens: that one is kept"
+
+
+def test_rebuild_makes_another_generation_of_the_same_kind(kb: Run, folder: Path) -> None:
+    kb("ingest", str(folder))
+    code, result, _ = kb("rebuild", "--json")
+    assert (code, result["generation"], result["passages"]) == (0, 2, 3)
+    states = [(row["number"], row["state"]) for row in kb("generation", "list", "--json")[1]["generations"]]
+    assert states == [(1, "removing"), (2, "active")]
+    assert kb("verify")[0] == 0
+
+
+def test_bad_input_to_generation(kb: Run, folder: Path, tmp_path: Path) -> None:
+    kb("ingest", str(folder))
+    for arguments, words in (
+        (("build",), "nothing to build"),
+        (("build", "--embedder", "missing"), "'missing' is not here"),
+        (("build", "--analyzer", "9"), "no analyzer '9'"),
+        (("switch", "7"), "no generation 7"),
+        (("remove", "7"), "no generation 7"),
+    ):
+        code, _, err = kb("generation", *arguments)
+        assert (code, words in err) == (1, True), (arguments, err)
+    assert kb("generation", "build", "--judged", str(tmp_path / "nowhere"))[0] == 2
+    (tmp_path / "empty").mkdir()
+    code, _, err = kb("generation", "build", "--passage-tokens", "80", "--judged", str(tmp_path / "empty"))
+    assert (code, "queries.jsonl" in err) == (1, True), err
+
+
+def test_progress_without_a_terminal_says_how_long_it_takes_yet() -> None:
+    assert progress_line(0, 100, 5.0) == "0 of 100"
+    assert progress_line(25, 100, 5.0) == "25 of 100, about 15 s left"
+    assert progress_line(100, 100, 5.0) == "100 of 100"
+    assert progress_line(1234, None, 5.0) == "1,234"

@@ -3,7 +3,7 @@
 import pytest
 from sqlmodel import col, select
 
-from kb import changes, editorial, items, spaces
+from kb import changes, editorial, generations, items, spaces
 from kb.access import SYSTEM, Principal, Role, scope_of
 from kb.content import Content, Profile, labels
 from kb.db import Database
@@ -130,8 +130,10 @@ def test_delete_is_for_admins_and_leaves_nothing(db: Database) -> None:
     with db.write() as session:
         revision = editorial.newest_revision(session, session.get_one(Item, number))
         assert revision.id is not None
+        generations.first(session, generations.Recipe("m", "f", 400, "1"))
         session.add(
             Passage(
+                generation=1,
                 item_id=number,
                 revision_id=revision.id,
                 ordinal=0,

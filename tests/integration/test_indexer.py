@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from sqlalchemy import text
 from sqlmodel import col, select
 
 from api.services import Services, open_services
@@ -15,9 +16,9 @@ from kb import editorial
 from kb.access import SYSTEM, Principal
 from kb.content import Content, Profile
 from kb.errors import Misconfigured
-from kb.models import Audience, Item, Passage, StoredVector
+from kb.models import Audience, Item, Passage
 from kb.settings import Settings
-from tests.fakes import FakeEmbedder
+from tests.fakes import FakeEmbedder, fake
 
 
 class CountingEmbedder(FakeEmbedder):
@@ -74,7 +75,7 @@ def test_a_draft_is_not_indexed(services: Services) -> None:
 
 def test_the_same_text_is_embedded_once(sqlite_settings: Settings) -> None:
     embedder = CountingEmbedder()
-    with open_services(sqlite_settings, embedder=embedder) as services:
+    with open_services(sqlite_settings, load=lambda _: embedder) as services:
         for _ in range(3):
             publish(services, "Same title", "Same text.")
         services.indexer.catch_up()
@@ -83,14 +84,14 @@ def test_the_same_text_is_embedded_once(sqlite_settings: Settings) -> None:
 
 
 def test_a_lost_index_is_rebuilt_without_embedding(sqlite_settings: Settings) -> None:
-    with open_services(sqlite_settings, embedder=FakeEmbedder()) as services:
+    with open_services(sqlite_settings, load=fake) as services:
         numbers = [publish(services, f"Article {n}") for n in range(30)]
         services.indexer.catch_up()
         services.indexer.flush()
         before = found(services, "Article 7")
     shutil.rmtree(sqlite_settings.index_folder)
     embedder = CountingEmbedder()
-    with open_services(sqlite_settings, embedder=embedder) as services:
+    with open_services(sqlite_settings, load=lambda _: embedder) as services:
         services.indexer.catch_up()
         assert found(services, "Article 7") == before
         assert {item for _, item in services.index.live()} == set(numbers)
@@ -98,50 +99,72 @@ def test_a_lost_index_is_rebuilt_without_embedding(sqlite_settings: Settings) ->
 
 
 def test_a_restart_replays_what_was_not_flushed(sqlite_settings: Settings) -> None:
-    with open_services(sqlite_settings, embedder=FakeEmbedder()) as services:
+    with open_services(sqlite_settings, load=fake) as services:
         publish(services, "First")
         services.indexer.catch_up()
         services.indexer.flush()
         publish(services, "Second")
         services.indexer.catch_up()  # applied in memory, never flushed
-    with open_services(sqlite_settings, embedder=FakeEmbedder()) as services:
+    with open_services(sqlite_settings, load=fake) as services:
         services.indexer.catch_up()
         assert len(list(services.index.live())) == 2
 
 
 def test_a_torn_index_is_rebuilt(sqlite_settings: Settings) -> None:
-    with open_services(sqlite_settings, embedder=FakeEmbedder()) as services:
+    with open_services(sqlite_settings, load=fake) as services:
         publish(services, "First")
         services.indexer.catch_up()
         services.indexer.flush()
     files = [path for path in sqlite_settings.index_folder.rglob("*") if path.is_file() and path.stat().st_size > 64]
     largest = max(files, key=lambda path: path.stat().st_size)
     largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
-    with open_services(sqlite_settings, embedder=FakeEmbedder()) as services:
+    with open_services(sqlite_settings, load=fake) as services:
         services.indexer.catch_up()
         assert len(list(services.index.live())) == 1
         assert verify(services.db, services.index, services.embedder.fingerprint).faults == []
 
 
-def test_another_embedder_needs_a_rebuild_and_says_so(sqlite_settings: Settings) -> None:
-    with open_services(sqlite_settings, embedder=FakeEmbedder()) as services:
+def test_a_model_that_is_not_the_one_the_index_was_made_with_is_refused(sqlite_settings: Settings) -> None:
+    with open_services(sqlite_settings, load=fake) as services:
         publish(services, "First")
         services.indexer.catch_up()
-        services.indexer.flush()
-    other = FakeEmbedder(dim=16, name="other", fingerprint="other")
-    with pytest.raises(Misconfigured, match="kb rebuild"):
-        open_services(sqlite_settings, embedder=other)
-    with open_services(sqlite_settings, embedder=other, fresh_index=True) as services:
+    with pytest.raises(Misconfigured, match="kb generation build --force"):
+        open_services(sqlite_settings, load=lambda _: FakeEmbedder(fingerprint="another"))
+
+
+def test_another_model_in_the_settings_changes_nothing_by_itself(sqlite_settings: Settings) -> None:
+    with open_services(sqlite_settings, load=fake) as services:
+        number = publish(services, "First")
         services.indexer.catch_up()
-        assert found(services, "First") == [1]
-        with services.db.read() as session:
-            prints = {row.fingerprint for row in session.exec(select(StoredVector))}
-    assert prints == {"fake-embedder", "other"}
+    with open_services(sqlite_settings.model_copy(update={"embedder": "other"}), load=fake) as services:
+        services.indexer.catch_up()
+        assert found(services, "First") == [number]
+        assert services.generation.recipe.embedder == "e5-small"
+
+
+def test_an_index_of_another_state_of_the_database_is_built_anew(sqlite_settings: Settings) -> None:
+    with open_services(sqlite_settings, load=fake) as services:
+        for n in range(3):
+            publish(services, f"Article {n}")
+        services.indexer.catch_up()
+        services.indexer.flush()
+    (sqlite_settings.data / "kb.sqlite3").unlink()
+    with open_services(sqlite_settings, load=fake) as services:  # another database under the same index folder
+        number = publish(services, "Only one")
+        services.indexer.catch_up()
+        assert [item for _, item in services.index.live()] == [number]
+        services.indexer.flush()
+        with services.db.write() as session:  # a backup from before the last change
+            session.connection().execute(text("DELETE FROM change_log WHERE seq = (SELECT MAX(seq) FROM change_log)"))
+    with open_services(sqlite_settings, load=fake) as services:
+        assert services.index.watermark == 0
+        services.indexer.catch_up()
+        assert [item for _, item in services.index.live()] == [number]
 
 
 def test_two_processes_over_one_folder_see_the_same(sqlite_settings: Settings) -> None:
-    with open_services(sqlite_settings, embedder=FakeEmbedder()) as one:
-        with open_services(sqlite_settings, embedder=FakeEmbedder()) as two:
+    with open_services(sqlite_settings, load=fake) as one:
+        with open_services(sqlite_settings, load=fake) as two:
             number = publish(one, "Shared")
             one.indexer.catch_up()
             two.indexer.catch_up()
@@ -159,7 +182,14 @@ def test_verify_names_what_is_wrong(services: Services) -> None:
     with services.db.write() as session:
         session.add(
             Passage(
-                item_id=number, revision_id=1, ordinal=9, text="x", search_text="x", embedding_hash="none", chunker="c"
+                generation=1,
+                item_id=number,
+                revision_id=1,
+                ordinal=9,
+                text="x",
+                search_text="x",
+                embedding_hash="none",
+                chunker="c",
             )
         )
     faults = verify(services.db, services.index, services.embedder.fingerprint).faults

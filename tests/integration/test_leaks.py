@@ -21,7 +21,7 @@ from kb.content import Content, Profile, labels
 from kb.models import Audience, Item
 from kb.settings import Settings
 from retrieval.answer import answer
-from tests.fakes import FakeEmbedder
+from tests.fakes import fake
 
 MARK = "zanzibar"
 PUBLIC = [
@@ -41,7 +41,7 @@ SECRET = [
 
 
 def filled(folder: Path, *, secrets: bool) -> Services:
-    services = open_services(Settings(data=folder), embedder=FakeEmbedder())
+    services = open_services(Settings(data=folder), load=fake)
     with services.db.write() as session:
         branch = spaces.add(session, "branch", name="Branch").id
         for title, body, product in PUBLIC:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from eval.beir import load, tuning_half
-from eval.metrics import mean, measure
+from ingest.judged import load, tuning_half
 from kb.errors import NotFound, UnreadableSource
+from retrieval.measures import mean, measure
 
 
 def test_measures_by_hand() -> None:

@@ -36,14 +36,13 @@ class JudgedSet:
 
 def load(folder: Path) -> JudgedSet:
     """Read a judged set. Raises NotFound for a missing file, UnreadableSource for a line that cannot be read."""
-    for name in ("corpus.jsonl", "queries.jsonl", "qrels.tsv"):
-        if not (folder / name).is_file():
-            raise NotFound(f"{shown(str(folder))} is not a judged set in the BEIR layout: it has no {name}")
+    _require(folder, "corpus.jsonl")
     return load_questions(folder, folder.resolve().name)
 
 
 def load_questions(folder: Path, name: str) -> JudgedSet:
     """Read the questions and judgments of a set whose documents are elsewhere. Raises as `load` does."""
+    _require(folder, "queries.jsonl", "qrels.tsv")
     queries = tuple(
         JudgedQuery(
             id=str(record["_id"]),
@@ -54,6 +53,12 @@ def load_questions(folder: Path, name: str) -> JudgedSet:
         for record in _records(folder / "queries.jsonl")
     )
     return JudgedSet(name, folder / "corpus.jsonl", queries, _qrels(folder / "qrels.tsv"))
+
+
+def _require(folder: Path, *names: str) -> None:
+    for name in names:
+        if not (folder / name).is_file():
+            raise NotFound(f"{shown(str(folder))} is not a judged set in the BEIR layout: it has no {name}")
 
 
 def tuning_half(query_id: str) -> bool:

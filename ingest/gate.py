@@ -1,0 +1,139 @@
+"""The gate before a switch of generations: the judged questions must not be answered worse than they are now.
+
+Judged questions are those of folders in the BEIR layout whose documents are items (by external id), and those that
+readers judged themselves: who opened an item from a search and said that it helped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import aliased
+from sqlmodel import col, select
+
+from ingest.judged import JudgedQuery, load_questions
+from kb.access import SYSTEM
+from kb.db import Database
+from kb.models import Event, EventKind, Item
+from retrieval.measures import mean, measure
+from retrieval.search import Searcher
+from retrieval.types import Filters
+
+ENOUGH = 20
+"""Fewer judged questions decide nothing."""
+_MEASURE = "ndcg@10"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A question with its relevant items: external id -> grade."""
+
+    query: JudgedQuery
+    relevant: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A question that is answered otherwise, nDCG@10 before and after."""
+
+    question: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate measured: mean nDCG@10 over the judged questions."""
+
+    questions: int
+    before: float | None
+    """None: what is searched now could not be asked."""
+    after: float
+    worse: tuple[Changed, ...] = ()
+    """Largest loss first."""
+    better: tuple[Changed, ...] = ()
+    """Largest gain first."""
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the switch is refused, None if it is not."""
+        if self.questions < ENOUGH:
+            return f"too few questions are judged: {self.questions}, at least {ENOUGH} are needed"
+        if self.before is None:
+            return "the present generation cannot be asked, so there is nothing to compare with"
+        if self.after < self.before:
+            fall = f"from {self.before:.4f} to {self.after:.4f}"
+            return f"nDCG@10 over {self.questions} judged questions would fall {fall}"
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "questions": self.questions,
+            "measure": _MEASURE,
+            "before": self.before,
+            "after": self.after,
+            "worse": len(self.worse),
+            "better": len(self.better),
+            "refusal": self.refusal,
+        }
+
+
+def questions(db: Database, folders: Sequence[Path]) -> list[Judged]:
+    """Return the judged questions of these folders and of the event log. Raises UnreadableSource for a bad folder."""
+    found: list[Judged] = []
+    for folder in folders:
+        judged = load_questions(folder, folder.name)
+        found += [Judged(query, judged.qrels[query.id]) for query in judged.judged()]
+    return found + _voted(db)
+
+
+def compare(before: Searcher | None, after: Searcher, judged: Sequence[Judged]) -> Verdict:
+    """Ask both all questions, as one who may read everything."""
+    new = _ask(after, judged)
+    old = _ask(before, judged) if before is not None else None
+    changed = [
+        Changed(one.query.text, old[one.query.id], new[one.query.id])
+        for one in judged
+        if old is not None and old[one.query.id] != new[one.query.id]
+    ]
+    return Verdict(
+        questions=len(judged),
+        before=round(mean(old), 6) if old is not None else None,
+        after=round(mean(new), 6),
+        worse=tuple(sorted((c for c in changed if c.after < c.before), key=lambda c: c.after - c.before)),
+        better=tuple(sorted((c for c in changed if c.after > c.before), key=lambda c: c.before - c.after)),
+    )
+
+
+def _ask(searcher: Searcher, judged: Sequence[Judged]) -> dict[str, float]:
+    """Return nDCG@10 by question id."""
+    rankings = {}
+    for one in judged:
+        filters = Filters(langs=frozenset({one.query.target_lang})) if one.query.target_lang else None
+        hits = searcher.search(one.query.text, reader=SYSTEM, filters=filters, limit=10).hits
+        rankings[one.query.id] = [hit.found.external_id for hit in hits]
+    return measure(rankings, {one.query.id: one.relevant for one in judged})[_MEASURE] if judged else {}
+
+
+def _voted(db: Database) -> list[Judged]:
+    """Return the questions whose reader said of an item found with them that it helped."""
+    asked, voted = aliased(Event), aliased(Event)
+    statement = (
+        select(asked.uid, asked.text, Item.external_id, voted.data)
+        .join(asked, col(asked.uid) == col(voted.parent))
+        .join(Item, col(Item.id) == col(voted.item_id))
+        .where(
+            col(voted.kind) == EventKind.VOTE,
+            col(asked.kind).in_([EventKind.SEARCH, EventKind.ANSWER]),
+            col(asked.text) != "",
+        )
+        .order_by(col(voted.id))
+    )
+    found: dict[str, Judged] = {}
+    with db.read() as session:
+        for uid, text, external_id, data in session.exec(statement):
+            query = JudgedQuery(id=f"event-{uid}", text=text, answerable=True, target_lang=None)
+            one = found.setdefault(uid, Judged(query, {}))
+            one.relevant[external_id] = 1 if data.get("helpful") else 0
+    return [one for one in found.values() if any(one.relevant.values())]
