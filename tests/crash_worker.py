@@ -1,78 +1,138 @@
-"""A process that writes until it is killed. Prints one line before each write and one when it was acknowledged.
+"""A process that writes until it is killed. It says what it is about to commit, and acknowledges what was committed."""
 
-usage: python -m tests.crash_worker DATABASE_URL DATA_FOLDER publish|ingest SEED
-"""
-
+import logging
 import random
-import sys
 import tempfile
 from collections.abc import Callable
+from datetime import timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 
+from sqlalchemy import update
+from sqlmodel import col, select
+
 from api.services import Services, open_services
-from ingest.pipeline import Defaults, Report, ingest
-from kb import editorial
+from ingest.pipeline import Report, ingest
+from kb import editorial, generations
 from kb.access import SYSTEM
 from kb.content import Content, Profile
-from kb.models import Audience, Item
+from kb.editorial import EDITOR_SOURCE
+from kb.generations import GRACE, Recipe
+from kb.models import Audience, Generation, GenerationState, Item, now
 from kb.settings import Settings
-from tests.fakes import FakeEmbedder
+from retrieval.text import ANALYZER_VERSION
+from tests.fakes import fake
 
 WORDS = ("router", "invoice", "roaming", "reset", "signal", "light", "套餐", "流量", "重启", "密码")
+SOURCES = 3
+FILES = 30
+
+Tell = Callable[..., None]
 
 
-def main(url: str, data: str, mode: str, seed: str) -> None:
+def work(connection: Connection, url: str, data: str, seed: str) -> None:
+    """Act at random for ever. Messages are tuples; `intent` goes before a commit, the same words alone after it."""
+    logging.getLogger("api").setLevel(logging.ERROR)  # what is searched is not what the settings ask for, on purpose
     rng = random.Random(seed)
-    services = open_services(Settings(data=Path(data), database_url=url), embedder=FakeEmbedder())
+
+    def tell(*words: object) -> None:
+        connection.send(words)
+
+    services = open_services(Settings(data=Path(data), database_url=url), load=fake)
     services.follower.start()
-    act = publish_one if mode == "publish" else ingest_some
+    tell("open")
     while True:
-        act(services, rng, say)
-        if rng.random() < 0.3:
-            services.indexer.flush()
+        (act,) = rng.choices((change_item, take_in, keep_house, next_generation), (12, 2, 4, 2))
+        act(services, rng, tell)
+        services.follower.wake()
 
 
-def publish_one(services: Services, rng: random.Random, tell: Callable[[str], None]) -> None:
-    """Create and publish an item, or revise or retire an old one: say so before the commit, acknowledge it after."""
+def change_item(services: Services, rng: random.Random, tell: Tell) -> None:
+    """Publish a new item or a revision, close it to the public, retire it, or delete it for good."""
     title = f"{rng.choice(WORDS)} {rng.getrandbits(48):x}"
     content = Content(title=title, body="\n\n".join(f"{rng.choice(WORDS)} {n}." for n in range(rng.randint(1, 30))))
     with services.db.write() as session:
-        number = rng.randint(1, 40)
-        item = session.get(Item, number)
+        numbers = session.exec(select(Item.id).where(Item.source == EDITOR_SOURCE)).all()
+        item = session.get(Item, rng.choice(numbers)) if len(numbers) > rng.randint(0, 60) else None
+        what = rng.choice(("revise", "revise", "close", "retire", "delete"))
         if item is None:
             item, revision = editorial.create(session, content, Profile(audience=Audience.PUBLIC), actor=SYSTEM)
             editorial.publish(session, item, revision, actor=SYSTEM)
-            line = f"live {item.id} {title}"
-        elif rng.random() < 0.4:
-            editorial.retire(session, item, actor=SYSTEM)
-            line = f"gone {item.id} -"
-        else:
+            state: object = title
+        elif what == "revise":
+            editorial.reprofile(session, item, Profile(audience=Audience.PUBLIC), actor=SYSTEM)
             editorial.publish(session, item, editorial.revise(session, item, content, actor=SYSTEM), actor=SYSTEM)
-            line = f"live {item.id} {title}"
-        tell(f"intent {line}")
-    services.follower.wake()
-    tell(line)
+            state = title
+        elif what == "close":
+            editorial.reprofile(session, item, Profile(audience=Audience.INTERNAL), actor=SYSTEM)
+            state = None
+        elif what == "retire":
+            editorial.retire(session, item, actor=SYSTEM)
+            state = None
+        else:
+            editorial.delete(session, item, actor=SYSTEM)
+            state = None
+        number = int(item.id or 0)
+        tell("intent", "item", number, state)
+    tell("item", number, state)
 
 
-def ingest_some(services: Services, rng: random.Random, tell: Callable[[str], None]) -> None:
-    """Ingest a folder of a hundred files in committed batches; acknowledge what the report counts."""
+def take_in(services: Services, rng: random.Random, tell: Tell) -> None:
+    """Ingest a folder anew: all of its files are changed, in committed batches."""
+    name, run = f"folder{rng.randrange(SOURCES)}", f"run{rng.getrandbits(48):x}"
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(100):
-            text = f"# {rng.choice(WORDS)} {rng.getrandbits(48):x}\n\nText {number}.\n"
+        for number in range(FILES):
+            text = f"# {rng.choice(WORDS)} {run}\n\nText {number}.\n"
             (Path(folder) / f"{number:03}.md").write_text(text, encoding="utf-8")
-        name = f"run{rng.getrandbits(32)}"
 
         def told(report: Report) -> None:
-            tell(f"files {name} {report.added}")
+            tell("files", name, run, report.added + report.updated)
 
-        ingest(services.db, [Path(folder)], actor=SYSTEM, name=name, defaults=Defaults(), on_progress=told)
-    services.indexer.catch_up(lambda step: tell(f"step {step.changes} -"))
-
-
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+        tell("intent", "files", name, run, 0)
+        ingest(services.db, [Path(folder)], actor=SYSTEM, name=name, on_progress=told)
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def keep_house(services: Services, rng: random.Random, tell: Tell) -> None:
+    """Bring the index level, flush and merge it; let the grace of ended generations be over and clear them."""
+    services.indexer.catch_up()
+    services.indexer.flush()
+    if rng.random() < 0.3:
+        ended = col(Generation.state) == GenerationState.REMOVING
+        with services.db.write() as session:
+            session.connection().execute(
+                update(Generation).where(ended).values(changed_at=now() - GRACE - timedelta(seconds=1))
+            )
+        services.generations.clear()
+    tell("house")
+
+
+def next_generation(services: Services, rng: random.Random, tell: Tell) -> None:
+    """Build the next generation, or go on with one that was begun, and switch to it; or go back to the one before."""
+    if rng.random() < 0.3:
+        go_back(services, tell)
+        return
+    name = rng.choice(("one", "two"))
+    recipe = Recipe(name, f"fake-{name}", rng.choice((64, 400)), ANALYZER_VERSION)
+    opened = services.generations.begin(recipe, again=True)
+    try:
+        while opened.indexer.step(rng.randint(1, 40)).changes:
+            if rng.random() < 0.3:
+                opened.indexer.flush()
+        opened.indexer.flush()
+        with services.db.write() as session:
+            generations.activate(session, opened.number)
+            tell("intent", "active", opened.number)
+        tell("active", opened.number)
+    finally:
+        opened.close()
+
+
+def go_back(services: Services, tell: Tell) -> None:
+    with services.db.read() as session:
+        kept = [int(row.number or 0) for row in generations.every(session) if row.state == GenerationState.KEPT]
+    if not kept:
+        return
+    with services.db.write() as session:
+        generations.activate(session, kept[0])
+        tell("intent", "active", kept[0])
+    tell("active", kept[0])
