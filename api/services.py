@@ -1,7 +1,6 @@
 """Everything a running Answerwell is made of, built in one place and handed to the routes and the command line."""
 
 import logging
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -76,9 +75,10 @@ def open_services(
     on_progress: Callable[[str], None] | None = None,
     fresh_index: bool = False,
 ) -> Services:
-    """Open database, model and index. `fresh_index` throws the index away first (it is rebuilt from the log).
+    """Open database, model and index.
 
-    A damaged index is thrown away too: it holds nothing that the database does not. An index of another embedder or
+    `fresh_index` begins with an empty index, which replaces what is there when it is first flushed.
+    A damaged index is replaced too: it holds nothing that the database does not. An index of another embedder or
     analyzer is not: raises Misconfigured, naming `kb rebuild`.
     """
     db = open_database(settings)
@@ -101,9 +101,10 @@ def open_services(
 def _open_index(settings: Settings, db: Database, model: Embedder, *, fresh: bool) -> LocalIndex:
     folder = settings.index_folder
 
-    def opened() -> LocalIndex:
+    def opened(*, fresh: bool = False) -> LocalIndex:
         return LocalIndex.open(
             folder,
+            fresh=fresh,
             dim=model.dim,
             generation=GENERATION,
             fingerprint=model.fingerprint,
@@ -112,13 +113,11 @@ def _open_index(settings: Settings, db: Database, model: Embedder, *, fresh: boo
         )
 
     if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
-        return opened()
+        return opened(fresh=True)
     try:
         return opened()
     except IndexMismatch as error:
         raise Misconfigured(f"{error.message}; build it anew with: kb rebuild") from error
     except IndexDamaged as error:
         log.warning("%s; it is built anew from the database", error.message)
-        shutil.rmtree(folder, ignore_errors=True)
-        return opened()
+        return opened(fresh=True)
