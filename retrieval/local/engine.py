@@ -43,8 +43,11 @@ __all__ = ["IndexDamaged", "IndexMismatch", "LocalIndex", "Stats", "peek"]
 log = logging.getLogger(__name__)
 
 LOCK = "writer.lock"
-_APART = 4096
+_APART = 1024
 """A merge of more rows is done in a process of its own; below, starting one costs more than the merge."""
+
+_FEW = 256
+"""So many rows are folded into one part before a flush: a segment is 22 files, each made durable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,7 @@ class LocalIndex:
         with self._writing:
             self._require_ownership()
             with self._swapping:
-                state = self._snapshot
+                state = self._snapshot = states.folded(self._snapshot, self._fixed, self._identity.dim, few=_FEW)
                 self._fixed = frozenset(state.parts)
             try:
                 if not self._durable or state.watermark != self._manifest.watermark:
@@ -354,9 +357,12 @@ class LocalIndex:
         for entry in manifest.segments:
             files, part = have.get(entry.name, (None, None))
             if part is None or files != entry.files:
-                part = Part(manifests.open_segment(self._folder, entry))
+                part = self._opened(entry)
             state = states.added(state, part, manifests.read_dead(self._folder, entry))
         return state
+
+    def _opened(self, entry: SegmentEntry, *, check: bool = True) -> Part:
+        return Part(manifests.open_segment(self._folder, entry, check=check))
 
     def _flush(self, state: Snapshot) -> None:
         """Write the parts of `state` that are in memory only, one segment each, and make it the state on disk."""
@@ -368,7 +374,7 @@ class LocalIndex:
                     exchange[part] = None
                     if dead is None or not dead.all():
                         entry = manifests.write_segment(self._folder, self._name("segment"), part.segment)
-                        exchange[part] = new = Part(manifests.open_segment(self._folder, entry, check=False))
+                        exchange[part] = new = self._opened(entry, check=False)
                         entries[new] = entry
 
         def exchanged(snapshot: Snapshot, _: object = None) -> Snapshot:
@@ -397,7 +403,7 @@ class LocalIndex:
             alive = sum(len(part.segment) - (0 if gone is None else int(gone.sum())) for part, gone in old.items())
             with self._saying_what_fails():
                 entry = self._merged(name, sources, alive) if alive else None
-                new = Part(manifests.open_segment(self._folder, entry, check=False)) if entry is not None else None
+                new = self._opened(entry, check=False) if entry is not None else None
             with self._writing:
                 self._require_ownership()
                 if not old.keys() <= set(self._kept.parts):

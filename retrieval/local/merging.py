@@ -22,7 +22,7 @@ from retrieval.local import manifest as manifests
 from retrieval.local.manifest import SegmentEntry
 from retrieval.local.segment import merge
 
-_NICENESS = 10
+_NICENESS = 19
 
 
 def write_merged(folder: Path, name: str, sources: Sequence[SegmentEntry], dim: int) -> SegmentEntry:

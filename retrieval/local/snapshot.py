@@ -31,14 +31,14 @@ class Part:
         object.__setattr__(self, "masks", Masks(self.segment))
         object.__setattr__(self, "scan", DenseScan(self.segment))
 
-    def warm(self, others: Collection["Part"]) -> None:
-        """Make ready what readers and `rows_of` need, the masks that were in use on `others` included."""
-        for name in ARRAYS:  # each page once, so that no reader waits for the system to map it
-            np.max(getattr(self.segment, name).reshape(-1).view(np.uint8)[::_PAGE], initial=0)
+    def warm(self, others: Collection["Part"] = ()) -> None:
+        """Do now what the first questions and changes would wait for, the masks in use on `others` included."""
+        for name in ARRAYS:
+            if name != "vectors":  # each page once, so that no reader waits for the system to map it
+                np.max(getattr(self.segment, name).reshape(-1).view(np.uint8)[::_PAGE], initial=0)
+        self.scan.warm()
         self.rows_of(())
         self.masks.take_over([part.masks for part in others])
-        everything = np.ones(len(self.segment), np.bool_)
-        self.scan.best(np.zeros(self.segment.vectors.shape[1], np.float32), everything, 1)
 
     @cached_property
     def by_item(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -9,7 +9,7 @@ import numpy as np
 from retrieval.local.segment import Bools, Longs, merge
 from retrieval.local.snapshot import Part, Snapshot
 
-_FOLD = 4096
+_FOLD = 2048
 """Most rows of a part that `folded` makes: this bounds what an apply costs, however much is in memory."""
 _TIER = 4
 """So many segments of about one size become one; each tier holds segments about this many times larger."""
@@ -50,14 +50,17 @@ def without(snapshot: Snapshot, items: Sequence[int], watermark: int) -> Snapsho
     return snapshot
 
 
-def folded(snapshot: Snapshot, fixed: Collection[Part], dim: int) -> Snapshot:
-    """Return the snapshot with its newest small parts merged while there are several of a size, `fixed` ones aside."""
+def folded(snapshot: Snapshot, fixed: Collection[Part], dim: int, *, few: int = 0) -> Snapshot:
+    """Return the snapshot with its newest small parts merged while there are several of a size, `fixed` ones aside.
+
+    Of whatever size they are, as long as they are not more than `few` rows together.
+    """
     while True:
         small = [p for p, part in enumerate(snapshot.parts) if part not in fixed and len(part.segment) <= _FOLD]
         if len(small) < 2:
             return snapshot
         last, other = (len(snapshot.parts[place].segment) for place in (small[-1], small[-2]))
-        if other > 2 * last or other + last > _FOLD:
+        if (other > 2 * last and other + last > few) or other + last > _FOLD:
             return snapshot
         old = {snapshot.parts[place]: snapshot.dead[place] for place in small[-2:]}
         whole = merge([part.segment for part in old], [_bits(part, gone) for part, gone in old.items()], dim)
