@@ -43,6 +43,7 @@ class Follower:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._next: _Opening | None = None
+        self._merging: threading.Thread | None = None
         self.error: str | None = None
         """Why the last step failed; None when it did not. Readiness shows it."""
         self.switch_error: str | None = None
@@ -73,6 +74,7 @@ class Follower:
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
+        self._end_merging()
         if self._next is not None:
             self._next.discard()
         self._current.close()
@@ -85,7 +87,8 @@ class Follower:
                 unflushed |= moved
                 self.error = None
                 if (unflushed and not moved) or (unflushed and time.monotonic() - flushed_at > self._flush):
-                    self._current.indexer.flush()
+                    if self._current.indexer.flush(merge=False):
+                        self._merge()
                     unflushed, flushed_at = False, time.monotonic()
                 self._follow()
                 if not moved and time.monotonic() - cleared_at > _CLEAR_SECONDS:
@@ -109,6 +112,17 @@ class Follower:
             with self._advanced:
                 self._advanced.notify_all()
         return moved
+
+    def _merge(self) -> None:
+        """Merge in a thread of its own: what is published meanwhile waits for no merge."""
+        if self._merging is None or not self._merging.is_alive():
+            self._merging = threading.Thread(target=_merged, args=(self._current,), name="merge", daemon=True)
+            self._merging.start()
+
+    def _end_merging(self) -> None:
+        self._current.index.end_merges()
+        if self._merging is not None:
+            self._merging.join()
 
     def _follow(self) -> None:
         """Go over to the generation that is active now, as far as it is ready."""
@@ -138,15 +152,23 @@ class Follower:
             self._current = new
             self._advanced.notify_all()
         log.info("generation %d is searched", new.number)
+        old.index.end_merges()
         self._flush_last(old)
         old.close()
 
     @staticmethod
     def _flush_last(opened: Opened) -> None:
         try:
-            opened.indexer.flush()
+            opened.indexer.flush(merge=False)
         except Unavailable as error:
             log.warning("the index was not flushed: %s; the change log replays at the next start", error)
+
+
+def _merged(opened: Opened) -> None:
+    try:
+        opened.index.merge()
+    except Unavailable as error:
+        log.warning("the index was not merged: %s; it is tried again after the next flush", error)
 
 
 class _Opening(threading.Thread):

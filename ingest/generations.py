@@ -150,7 +150,7 @@ class Generations:
     def _open_index(self, row: Generation, model: Embedder) -> LocalIndex:
         folder = self._index_folder / str(row.number)
 
-        def opened() -> LocalIndex:
+        def opened(*, fresh: bool = False) -> LocalIndex:
             return LocalIndex.open(
                 folder,
                 dim=model.dim,
@@ -158,6 +158,7 @@ class Generations:
                 fingerprint=row.fingerprint,
                 analyzer=row.analyzer,
                 database_id=self._db.meta("database_id"),
+                fresh=fresh,
             )
 
         try:
@@ -171,5 +172,4 @@ class Generations:
         except (IndexDamaged, IndexMismatch) as error:
             reason = error.message
         log.warning("%s; it is built anew from the database", reason)
-        shutil.rmtree(folder, ignore_errors=True)
-        return opened()
+        return opened(fresh=True)

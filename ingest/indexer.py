@@ -103,15 +103,18 @@ class Indexer:
                 on_step(done)
         return total
 
-    def flush(self) -> bool:
-        """Make the index durable if this process may write it; return whether it did."""
-        with self._stepping:
-            if not self._index.try_own():
-                self._index.refresh()
-                return False
-            self._index.flush()
+    def flush(self, *, merge: bool = True) -> bool:
+        """Make the index durable, and merge it, if this process may write it; return whether it did.
+
+        Steps in other threads go on meanwhile. A process that may not write takes over what another has written.
+        """
+        if not self._index.try_own():
+            self._index.refresh()
+            return False
+        self._index.flush()
+        if merge:
             self._index.merge()
-            return True
+        return True
 
     def _prepare(self, latest: Collection[int]) -> int:
         """Make the missing passages and vectors of these items; return how many texts were embedded."""

@@ -39,6 +39,10 @@ class DenseScan:
         found: Floats32 = np.einsum("ij,j->i", self.segment.vectors[rows].astype(np.float32), vector)
         return found
 
+    def warm(self) -> None:
+        """Do now what the first search would wait for."""
+        _ = self._slices
+
     def best(self, vector: Vector, allowed: Bools, limit: int) -> npt.NDArray[np.int64]:
         """Return the allowed rows with the `limit` highest cosines and all that tie with the last, in no order."""
         rows = np.flatnonzero(allowed)

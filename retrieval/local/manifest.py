@@ -1,6 +1,7 @@
 """The manifest: one file that names all that the index is made of. Replacing it is the commit."""
 
 import json
+import re
 import shutil
 import zlib
 from collections.abc import Mapping
@@ -66,16 +67,7 @@ def read(folder: Path) -> Manifest | None:
             identity=Identity(**document["identity"]),
             watermark=int(document["watermark"]),
             serial=int(document["serial"]),
-            segments=tuple(
-                SegmentEntry(
-                    name=entry["name"],
-                    rows=int(entry["rows"]),
-                    files={name: (int(size), int(crc)) for name, (size, crc) in entry["files"].items()},
-                    dead=entry["dead"],
-                    dead_crc=int(entry["dead_crc"]),
-                )
-                for entry in document["segments"]
-            ),
+            segments=tuple(entry_of(entry) for entry in document["segments"]),
         )
     except FileNotFoundError:
         return None
@@ -90,9 +82,42 @@ def commit(folder: Path, manifest: Manifest) -> None:
         "identity": asdict(manifest.identity),
         "watermark": manifest.watermark,
         "serial": manifest.serial,
-        "segments": [{**asdict(entry), "files": dict(entry.files)} for entry in manifest.segments],
+        "segments": [asdict(entry) for entry in manifest.segments],
     }
     storage.write_json(folder / NAME, {**document, "crc": _crc(document)})
+
+
+def entry_of(document: Mapping[str, Any]) -> SegmentEntry:
+    """Return the entry that `asdict` made this of, by way of JSON. Raises what a wrong document raises."""
+    return SegmentEntry(
+        name=document["name"],
+        rows=int(document["rows"]),
+        files={name: (int(size), int(crc)) for name, (size, crc) in document["files"].items()},
+        dead=document["dead"],
+        dead_crc=int(document["dead_crc"]),
+    )
+
+
+def last_serial(folder: Path) -> int:
+    """Return the highest serial that anything in the folder has, its manifest may be damaged; 0 where there is none."""
+    names = (re.match(r"(?:segment|dead)-(\d+)-", path.name) for path in folder.iterdir())
+    serials = [int(name[1]) for name in names if name is not None]
+    try:
+        found = read(folder)
+    except IndexDamaged:
+        found = None
+    return max([*serials, found.serial if found is not None else 0])
+
+
+def is_there(folder: Path, entry: SegmentEntry) -> bool:
+    """Return whether the files of an entry are in the folder, each of its size. Their content is not read."""
+    sizes = {f"{entry.name}/{name}": size for name, (size, _) in entry.files.items()}
+    if entry.dead is not None:
+        sizes[entry.dead] = (entry.rows + 7) // 8
+    try:
+        return all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except OSError:
+        return False
 
 
 def _crc(document: dict[str, Any]) -> int:

@@ -1,6 +1,6 @@
 """Scope and filters compiled to one bit a row. docs/filter-semantics.md says the rule in words."""
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,11 @@ _MAY_LACK = frozenset({"product", "version"})
 
 _KEPT = 64
 """Masks kept for each segment."""
+_TAKEN_OVER = 16
+"""Of these, how many a new segment has from the start."""
+
+_Key = tuple[Scope, frozenset[str], frozenset[str], frozenset[int], tuple[tuple[str, tuple[str, ...]], ...]]
+"""Scope, kinds, languages, spaces, labels."""
 
 
 class Masks:
@@ -21,7 +26,7 @@ class Masks:
 
     def __init__(self, segment: Segment) -> None:
         self._segment = segment
-        self._kept: dict[Hashable, Bools] = {}
+        self._kept: dict[_Key, Bools] = {}
 
     def allowed(self, scope: Scope, filters: Filters) -> Bools:
         """Return which rows lie inside scope and filters, shape (n,). Not to be written to."""
@@ -35,6 +40,13 @@ class Masks:
             kept[key] = mask
             self._kept = kept  # replaced as a whole: other threads read the old or the new one
         return mask
+
+    def take_over(self, others: Iterable["Masks"]) -> None:
+        """Compile the masks that were in use on other segments, so that no reader has to."""
+        keys = list(dict.fromkeys(key for masks in others for key in reversed(masks._kept)))
+        for scope, kinds, langs, spaces, labels in keys[:_TAKEN_OVER]:
+            named = {facet: frozenset(values) for facet, values in labels}
+            self.allowed(scope, Filters(kinds=kinds, langs=langs, spaces=spaces, labels=named))
 
 
 def _compile(segment: Segment, scope: Scope, filters: Filters) -> Bools:

@@ -12,22 +12,33 @@ from kb.access import Scope
 from retrieval.local.dense import DenseScan, cut
 from retrieval.local.lexical import LexicalLeg
 from retrieval.local.masks import Masks
-from retrieval.local.segment import Bools, Segment
+from retrieval.local.results import Results
+from retrieval.local.segment import ARRAYS, Bools, Segment
 from retrieval.types import Candidates, Filters, Query, QueryStats, Vector
+
+_PAGE = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A segment with what belongs to it for as long as it lives. `name`: its folder, None while only in memory."""
+    """A segment with what belongs to it for as long as it lives."""
 
     segment: Segment
-    name: str | None = None
     masks: Masks = field(init=False, repr=False)
     scan: DenseScan = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "masks", Masks(self.segment))
         object.__setattr__(self, "scan", DenseScan(self.segment))
+
+    def warm(self, others: Collection["Part"] = ()) -> None:
+        """Do now what the first questions and changes would wait for, the masks in use on `others` included."""
+        for name in ARRAYS:
+            if name != "vectors":  # each page once, so that no reader waits for the system to map it
+                np.max(getattr(self.segment, name).reshape(-1).view(np.uint8)[::_PAGE], initial=0)
+        self.scan.warm()
+        self.rows_of(())
+        self.masks.take_over([part.masks for part in others])
 
     @cached_property
     def by_item(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -58,10 +69,17 @@ class Snapshot:
     total_length: int
     vector_sum: npt.NDArray[np.float64]
     vector_moment: npt.NDArray[np.float64]
+    _results: Results = field(init=False, repr=False, default_factory=Results)
 
     @cached_property
     def lexical(self) -> LexicalLeg:
         return LexicalLeg(tuple(part.segment for part in self.parts), self.dead, self.passages, self.total_length)
+
+    def same_statistics(self, other: "Snapshot") -> None:
+        """Take over what is dear to compute from a snapshot in which the same passages live."""
+        known = vars(vars(other).get("lexical", other)).get("mean_idf")
+        if known is not None:
+            vars(self.lexical)["mean_idf"] = known
 
     def spread(self, vector: Vector) -> tuple[float, float]:
         """Return mean and standard deviation of the cosine of `vector` to all live passages: q.m and sqrt(q'Cq)."""
@@ -73,6 +91,10 @@ class Snapshot:
         return mean, max(0.0, variance) ** 0.5
 
     def search(self, query: Query, *, scope: Scope, filters: Filters, limit: int) -> Candidates:
+        """Return what SearchIndex.search promises; the same question is computed once while its result is kept."""
+        return self._results.get(query, scope, filters, limit, lambda: self._found(query, scope, filters, limit))
+
+    def _found(self, query: Query, scope: Scope, filters: Filters, limit: int) -> Candidates:
         allowed = [
             mask if dead is None else mask & ~dead
             for mask, dead in zip((part.masks.allowed(scope, filters) for part in self.parts), self.dead, strict=True)

@@ -205,6 +205,21 @@ def test_scope_and_filters_row_by_row(
     assert (10 in result.passage) is found
 
 
+def test_a_question_asked_before_is_answered_from_what_is_there_now(made: tuple[SearchIndex, Settle]) -> None:
+    index, settle = made
+    index.apply([put(1, 1, "word"), put(2, 2, "word", about=attributes("internal"))])
+    index = settle(index)
+    for _ in range(2):
+        assert sorted(ask(index, "word", seed=1).item) == [1, 2]
+        assert list(ask(index, "word", seed=1, scope=PUBLIC).item) == [1], "another scope never shares"
+    index.apply([Change(seq=3, item=1, attributes=None)])
+    assert list(ask(index, "word", seed=1).item) == [2]
+    assert list(ask(index, "word", seed=1, scope=PUBLIC).item) == []
+    index.apply([put(4, 2, "word", about=attributes())])
+    index = settle(index)
+    assert list(ask(index, "word", seed=1, scope=PUBLIC).item) == [2]
+
+
 def test_the_limit_counts_what_is_inside(made: tuple[SearchIndex, Settle]) -> None:
     index, settle = made
     index.apply([put(n, n, "word", about=attributes("public" if n % 10 == 0 else "internal")) for n in range(1, 101)])
