@@ -137,7 +137,7 @@ def test_a_crash_at_any_step_of_a_merge_with_writes_beside_it(tmp_path: Path, af
                 finished = True
             except Crash:
                 pass
-            index._lock.release(force=True)  # as the system does for a dead process
+            index._folder.release()  # as the system does for a dead process
         again = opened(folder)
         assert again.try_own()
         again.apply([one for one in ALL_OF_IT if one.seq > again.watermark])

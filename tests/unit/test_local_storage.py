@@ -116,7 +116,7 @@ def test_a_crash_at_any_step_of_flush_and_merge_loses_nothing(tmp_path: Path, af
                 finished = True
             except Crash:
                 finished = False
-            index._lock.release(force=True)  # as the system does for a dead process
+            index._folder.release()  # as the system does for a dead process
         found = replayed(folder)
         wanted = wanted or found
         assert found == wanted, f"step {at}"
