@@ -44,7 +44,7 @@ def work(connection: Connection, url: str, data: str, seed: str) -> None:
     services.follower.start()
     tell("open")
     while True:
-        (act,) = rng.choices((change_item, take_in, keep_house, next_generation), (12, 2, 4, 2))
+        (act,) = rng.choices((change_item, take_in, keep_house, next_generation), (10, 2, 4, 4))
         try:
             act(services, rng, tell)
         except (
@@ -129,8 +129,12 @@ def next_generation(services: Services, rng: random.Random, tell: Tell) -> None:
     if rng.random() < 0.3:
         go_back(services, tell)
         return
+    with services.db.read() as session:
+        begun = [row for row in generations.every(session) if row.state == GenerationState.BUILDING]
     name = rng.choice(("one", "two"))
     recipe = Recipe(name, f"fake-{name}", rng.choice((64, 400)), ANALYZER_VERSION)
+    if begun and rng.random() < 0.8:
+        recipe = generations.recipe(begun[0])
     opened = services.generations.begin(recipe, again=True)
     try:
         while opened.indexer.step(rng.randint(1, 40)).changes:
