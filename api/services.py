@@ -4,7 +4,10 @@ import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
+
+from filelock import FileLock, Timeout
 
 from ingest.indexer import Follower, Indexer
 from kb.db import Database
@@ -12,7 +15,7 @@ from kb.errors import Misconfigured
 from kb.events import EventLog, pseudonym
 from kb.settings import Settings
 from retrieval.embed import Embedder, load_embedder
-from retrieval.local.engine import IndexDamaged, IndexMismatch, LocalIndex
+from retrieval.local.engine import LOCK, IndexDamaged, IndexMismatch, LocalIndex
 from retrieval.search import Searcher
 from retrieval.text import ANALYZER_VERSION
 from retrieval.titled import TitledEmbedder
@@ -21,6 +24,10 @@ log = logging.getLogger(__name__)
 
 GENERATION = 1
 """Generations of (embedder, analyzer) beside one another come with the zero-downtime change of embedder."""
+
+
+_OPENINGS = 5
+"""How often opening the index is tried while another process replaces its files."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +121,29 @@ def _open_index(settings: Settings, db: Database, model: Embedder, *, fresh: boo
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
         return opened()
+    for _ in range(_OPENINGS):
+        try:
+            return opened()
+        except IndexMismatch as error:
+            raise Misconfigured(f"{error.message}; build it anew with: kb rebuild") from error
+        except IndexDamaged as error:
+            damage = error
+            if _discard(folder):
+                log.warning("%s; it is built anew from the database", error.message)
+    raise damage
+
+
+def _discard(folder: Path) -> bool:
+    """Remove what the index folder holds but its lock; return whether it was ours to remove.
+
+    Another process that writes the folder may have replaced the files just as they were read: then nothing is damaged.
+    """
+    lock = FileLock(folder / LOCK)
     try:
-        return opened()
-    except IndexMismatch as error:
-        raise Misconfigured(f"{error.message}; build it anew with: kb rebuild") from error
-    except IndexDamaged as error:
-        log.warning("%s; it is built anew from the database", error.message)
-        shutil.rmtree(folder, ignore_errors=True)
-        return opened()
+        with lock.acquire(timeout=0):
+            for path in folder.iterdir():
+                if path.name != LOCK:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    except Timeout:
+        return False
+    return True
