@@ -45,7 +45,9 @@ def served(data: Path, workers: int) -> Iterator[str]:
         for line in server.stderr:
             said.append(line)
             if READY in line:
-                yield urlsplit(line.partition(READY)[2].split()[0]).netloc
+                address = urlsplit(line.partition(READY)[2].split()[0]).netloc
+                _await_all(address, workers)
+                yield address
                 break
         else:
             raise SystemExit("kb serve ended before it was ready:\n" + "".join(said))
@@ -96,6 +98,19 @@ def ask(address: str, path: str, questions: Sequence[str], clients: int, seconds
         "first_errors": errors[:3],
         "workers_that_answered": len(workers),
     }
+
+
+def _await_all(address: str, workers: int) -> None:
+    """Wait until each worker has answered on some connection: the address is ready with the first of them."""
+    seen: set[int] = set()
+    deadline = time.monotonic() + WAIT
+    while len(seen) < workers:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"only {len(seen)} of {workers} workers answered within {WAIT:.0f} s")
+        connection = http.client.HTTPConnection(address, timeout=WAIT)
+        seen.add(json.loads(_get(connection, "/readyz")[1])["worker"])
+        connection.close()
+        time.sleep(0.05)
 
 
 def _get(connection: http.client.HTTPConnection, target: str) -> tuple[int, bytes]:
