@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 from api import errors, metrics, web
 from api.errors import Problem
@@ -16,13 +17,16 @@ public. Errors are problem details (RFC 9457) with a stable `code`.
 """
 
 
-def create_app(services: Services) -> FastAPI:
-    """Return the application over `services`, which the caller opens and closes."""
+def create_app(services: Services, *, closing: bool = False) -> FastAPI:
+    """Return the application over `services`, which the caller opens; `closing`: they are closed when it shuts down."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.follower.start()
-        yield
+        async with metrics.observed(services):
+            yield
+        if closing:
+            await run_in_threadpool(services.close)
 
     app = FastAPI(
         title="Answerwell",

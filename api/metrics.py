@@ -1,12 +1,24 @@
-"""Prometheus metrics. Labels have few values by construction: never a question, an id or a path as typed."""
+"""Prometheus metrics. Labels have few values by construction: never a question, an id or a path as typed.
 
+With several workers (PROMETHEUS_MULTIPROC_DIR is set, by `api.workers`) each writes its values to files there, and
+whichever is asked adds them up: counters and histograms over all, also those that have ended. How far the index is
+behind is that of the worst worker alive, passages and watermark are the last that any of them saw.
+"""
+
+import asyncio
+import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI, Request, Response
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
 
 from api.services import Services
+from kb.errors import KBError
 
 REGISTRY = CollectorRegistry()
 
@@ -16,13 +28,31 @@ REQUESTS = Counter("answerwell_requests_total", "Requests served.", ["method", "
 SECONDS = Histogram(
     "answerwell_request_seconds", "Seconds from request to response.", ["route"], buckets=_BUCKETS, registry=REGISTRY
 )
-PASSAGES = Gauge("answerwell_index_passages", "Live passages in the index.", registry=REGISTRY)
-WATERMARK = Gauge("answerwell_index_watermark", "Last change-log number that searches see.", registry=REGISTRY)
-BEHIND = Gauge(
-    "answerwell_index_behind", "Change-log numbers that the index is behind the database.", registry=REGISTRY
+PASSAGES = Gauge(
+    "answerwell_index_passages", "Live passages in the index.", registry=REGISTRY, multiprocess_mode="livemostrecent"
 )
-GENERATION = Gauge("answerwell_index_generation", "Number of the generation that is searched.", registry=REGISTRY)
-LOST = Gauge("answerwell_events_lost", "Events dropped since the start.", registry=REGISTRY)
+GENERATION = Gauge(
+    "answerwell_index_generation",
+    "Number of the generation that is searched.",
+    registry=REGISTRY,
+    multiprocess_mode="livemin",
+)
+WATERMARK = Gauge(
+    "answerwell_index_watermark",
+    "Last change-log number that searches see.",
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
+BEHIND = Gauge(
+    "answerwell_index_behind",
+    "Change-log numbers that the index is behind the database.",
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+LOST = Gauge("answerwell_events_lost", "Events dropped since the start.", registry=REGISTRY, multiprocess_mode="sum")
+
+OBSERVED_SECONDS = 2.0
+"""How old another worker's gauges may be."""
 
 
 def install(app: FastAPI) -> None:
@@ -52,3 +82,39 @@ def observe_state(parts: Services) -> None:
     BEHIND.set(parts.indexer.behind())
     GENERATION.set(parts.generation.number)
     LOST.set(parts.events.lost)
+
+
+@asynccontextmanager
+async def observed(parts: Services) -> AsyncIterator[None]:
+    """With several workers, keep this one's gauges fresh for whichever of them is asked."""
+    if not _several():
+        yield
+        return
+
+    async def observe() -> None:
+        while True:
+            with suppress(KBError, SQLAlchemyError):  # a database that is away for a while is not the end of metrics
+                await run_in_threadpool(observe_state, parts)
+            await asyncio.sleep(OBSERVED_SECONDS)
+
+    task = asyncio.create_task(observe())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def exposition(parts: Services) -> bytes:
+    """Return what Prometheus reads: of this process, or of all workers together."""
+    observe_state(parts)
+    if not _several():
+        return bytes(generate_latest(REGISTRY))
+    together = CollectorRegistry()
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    return bytes(generate_latest(together))
+
+
+def _several() -> bool:
+    return "PROMETHEUS_MULTIPROC_DIR" in os.environ

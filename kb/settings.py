@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     passage_tokens: int = Field(default=400, ge=64, le=4096, description="Most tokens of a passage.")
     host: str = Field(default="127.0.0.1", description="Address that `kb serve` binds to.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port that `kb serve` binds to; 0: any free one.")
+    workers: int = Field(default=1, ge=1, le=64, description="Processes that `kb serve` answers with.")
     site_name: str = Field(default="Answerwell", min_length=1, max_length=80, description="Name on the pages.")
     site_language: Literal["en", "zh"] = Field(
         default="en", description="Language of the pages where the reader's browser names neither en nor zh."

@@ -6,7 +6,6 @@ Serving imports neither torch nor transformers. They prepare a model once, in an
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +15,7 @@ import onnxruntime as ort
 from tokenizers import Tokenizer
 
 from kb.errors import Misconfigured
+from retrieval.asked import Asked
 from retrieval.embedding import prepared as cache
 from retrieval.embedding.catalogue import find
 from retrieval.embedding.prepared import MODEL, TOKENIZER, Prepared
@@ -93,7 +93,7 @@ class OnnxEmbedder:
         self._session = open_session(model.folder, threads)
         self._tokenizer = _tokenizer(model.folder)
         special = [re.escape(t.content) for t in self._tokenizer.get_added_tokens_decoder().values() if t.special]
-        self._remembered = lru_cache(REMEMBERED)(self._embed_query)
+        self._remembered = Asked(self._embed_query, REMEMBERED)
         self._special = re.compile("|".join(special) or r"(?!)")
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:

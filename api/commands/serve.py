@@ -1,5 +1,6 @@
 """kb serve and kb demo: the pages and the API."""
 
+import os
 import shutil
 import socket
 from typing import Annotated
@@ -11,6 +12,7 @@ from api.services import Services
 from ingest.demo import folder, load
 from ingest.pipeline import Report
 from kb.errors import Unavailable
+from kb.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -22,16 +24,30 @@ HostOption = Annotated[str | None, typer.Option(help="Address (default: KB_HOST,
 PortOption = Annotated[int | None, typer.Option(min=0, max=65535, help="Port (default: KB_PORT, else 8080; 0: any).")]
 
 
-def serve(data: DataOption = None, host: HostOption = None, port: PortOption = None) -> None:
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, max=64, help="Processes that answer (default: KB_WORKERS, else 1).")
+]
+
+
+def serve(
+    data: DataOption = None, host: HostOption = None, port: PortOption = None, workers: WorkersOption = None
+) -> None:
     """Serve the pages and the API."""
     with services(data, level=False) as opened:
-        run(opened, host, port)
+        loaded = opened.settings
+        several = loaded.workers if workers is None else workers
+        if several == 1:
+            run(opened, host, port)
+    if several > 1:
+        del opened  # its model and index: the workers have their own
+        run_several(loaded, several, host, port)
 
 
 def demo(
     data: DataOption = None,
     host: HostOption = None,
     port: PortOption = None,
+    workers: WorkersOption = None,
     serving: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the pages afterwards.")] = True,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,8 +62,13 @@ def demo(
                 f"{report.passages} passages made searchable",
                 highlight=False,
             )
-        if serving:
+        loaded = opened.settings
+        several = loaded.workers if workers is None else workers
+        if serving and several == 1:
             run(opened, host, port)
+    if serving and several > 1:
+        del opened
+        run_several(loaded, several, host, port)
 
 
 def load_demo(opened: Services) -> Report:
@@ -61,23 +82,40 @@ def load_demo(opened: Services) -> Report:
 
 
 def run(opened: Services, host: str | None, port: int | None) -> None:
-    """Serve until stopped."""
+    """Serve from this process until stopped."""
     import uvicorn
 
     from api.app import create_app
 
-    address = host or opened.settings.host
-    listener = _listen(address, opened.settings.port if port is None else port)
-    shown_host = f"[{address}]" if ":" in address else address
-    say(f"Answerwell is ready at http://{shown_host}:{listener.getsockname()[1]}/   (Ctrl-C stops it)")
+    listener, address = _listen(opened.settings, host, port)
+    say(_ready(address))
     config = uvicorn.Config(
         create_app(opened), log_config=None, access_log=False, timeout_graceful_shutdown=5, server_header=False
     )
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Bind before saying that it is ready. Raises Unavailable, naming the address and the way out."""
+def run_several(settings: Settings, workers: int, host: str | None, port: int | None) -> None:
+    """Serve from `workers` processes until stopped. They were opened once before: the model is prepared, the tables are
+    there. Raises Unavailable where they cannot start."""
+    from api import workers as several
+
+    os.environ["KB_DATA"] = str(settings.data)
+    listener, address = _listen(settings, host, port)
+    if not several.serve(workers, listener, lambda: say(_ready(address))):
+        raise Unavailable("a worker could not start, so none serves; what it said stands above")
+
+
+def _ready(address: str) -> str:
+    return f"Answerwell is ready at {address}   (Ctrl-C stops it)"
+
+
+def _listen(settings: Settings, host: str | None, port: int | None) -> tuple[socket.socket, str]:
+    """Bind before saying that it is ready; return the socket and its address for people.
+
+    Raises Unavailable, naming the address and the way out.
+    """
+    host, port = host or settings.host, settings.port if port is None else port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -88,4 +126,5 @@ def _listen(host: str, port: int) -> socket.socket:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise Unavailable(f"cannot serve at {host}:{port}: {reason}; choose another with --host and --port") from error
     listener.listen(128)
-    return listener
+    shown = f"[{host}]" if ":" in host else host
+    return listener, f"http://{shown}:{listener.getsockname()[1]}/"

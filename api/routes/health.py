@@ -1,12 +1,14 @@
 """Health, readiness and Prometheus metrics."""
 
+import os
+
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 
 from api.deps import ServicesDep
-from api.metrics import REGISTRY, observe_state
+from api.metrics import exposition
 
 router = APIRouter(tags=["operation"])
 
@@ -22,7 +24,7 @@ def health() -> PlainTextResponse:
 
 @router.get("/readyz", operation_id="readiness")
 def ready(parts: ServicesDep) -> Response:
-    """Whether searches can be served: database reachable, index nearly level with it, indexing without error."""
+    """Whether this worker can serve searches: database reachable, index nearly level, indexing without error."""
     with parts.db.read() as session:
         session.connection().execute(text("SELECT 1"))
     behind = parts.indexer.behind()
@@ -35,12 +37,12 @@ def ready(parts: ServicesDep) -> Response:
         "generation": parts.generation.number,
         "switching": "failing" if parts.follower.switch_error else "ok",
         "indexing": "failing" if error else "ok",
+        "worker": os.getpid(),
     }
     return JSONResponse(body, 200 if good else 503)
 
 
 @router.get("/metrics", operation_id="metrics", response_class=PlainTextResponse)
 def metrics(parts: ServicesDep) -> Response:
-    """Prometheus metrics of this process."""
-    observe_state(parts)
-    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+    """Prometheus metrics, of all workers together."""
+    return Response(exposition(parts), media_type=CONTENT_TYPE_LATEST)
