@@ -30,6 +30,7 @@ class KnowledgeBase:
 
     db: Database
     index: LocalIndex
+    indexer: Indexer
     searcher: Searcher
     documents: int
 
@@ -60,7 +61,7 @@ def knowledge_base(
             started = time.monotonic()
             indexer.catch_up(lambda step: tell(f"{name}: indexing, {indexer.behind()} of {total} changes left"))
             tell(f"{name}: indexed in {time.monotonic() - started:.0f} s")
-            yield KnowledgeBase(db, index, Searcher(db, index, embedder), report.added)
+            yield KnowledgeBase(db, index, indexer, Searcher(db, index, embedder), report.added)
         finally:
             index.close()
             db.dispose()
