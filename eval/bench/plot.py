@@ -13,11 +13,12 @@ _PANEL, _LEFT, _NAMES = 270, 52, 100
 _STYLE = """
 text { font: 12px sans-serif; fill: #24292f } .title { font-weight: bold } .grid { stroke: #d0d7de }
 .line { fill: none; stroke-width: 1.5 } .ours { stroke-width: 3 } .dashed { stroke-dasharray: 4 3 }
-.c0 { stroke: #0969da } .c1 { stroke: #bc4c00 } .c2 { stroke: #8250df } .c3 { stroke: #1a7f37 }
+.c0 { color: #0969da } .c1 { color: #bc4c00 } .c2 { color: #8250df } .c3 { color: #1a7f37 }
+.line, .dot { stroke: currentColor } .name { fill: currentColor }
 .dot { fill: #ffffff; stroke-width: 2 }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3 } .grid { stroke: #3d444d } .dot { fill: #0d1117 }
-  .c0 { stroke: #58a6ff } .c1 { stroke: #f0883e } .c2 { stroke: #bc8cff } .c3 { stroke: #3fb950 }
+  .c0 { color: #58a6ff } .c1 { color: #f0883e } .c2 { color: #bc8cff } .c3 { color: #3fb950 }
 }
 """
 
@@ -91,7 +92,7 @@ def _panel(title: str, lines: Sequence[Line], sizes: Sequence[int], low: int, hi
         x = place(size, 1)[0]
         parts.append(f'<path class="grid" d="M{x} {_TOP}v{tall}"/>')
         parts.append(f'<text x="{x}" y="{_HEIGHT - 16}" text-anchor="middle">{size:,}</text>')
-    names: list[tuple[float, float, str]] = []
+    names: list[tuple[float, float, str, int]] = []
     colour = 0
     for line in lines:
         colour += not line.ours
@@ -100,9 +101,9 @@ def _panel(title: str, lines: Sequence[Line], sizes: Sequence[int], low: int, hi
         parts.append(f'<polyline class="{kind}" points="{" ".join(f"{x},{y}" for x, y in at)}"/>')
         if not line.dashed:
             parts += [f'<circle class="dot c{colour}" cx="{x}" cy="{y}" r="3.5"/>' for x, y in at]
-        names.append((at[-1][1], at[-1][0], line.name))
+        names.append((at[-1][1], at[-1][0], line.name, colour * (not line.ours)))
     lowest = float(_HEIGHT)
-    for y, x, name in sorted(names, reverse=True):  # from the bottom up, no name over another
+    for y, x, name, number in sorted(names, reverse=True):  # from the bottom up, no name over another
         lowest = min(y, lowest - 15)
-        parts.append(f'<text x="{x + 8}" y="{lowest + 4:.1f}">{name}</text>')
+        parts.append(f'<text class="name c{number}" x="{x + 8}" y="{lowest + 4:.1f}">{name}</text>')
     return parts
