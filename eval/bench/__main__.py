@@ -1,5 +1,11 @@
 """python -m eval.bench, for where the command line `kb` is not installed."""
 
-from eval.bench.command import app
+import sys
 
-app(prog_name="kb bench")
+from eval.bench.command import app
+from kb.errors import KBError
+
+try:
+    app(prog_name="python -m eval.bench")
+except KBError as error:
+    sys.exit(str(error))

@@ -25,7 +25,7 @@ from kb.settings import load_settings
 LEAST = 100
 MOST = 10_000_000
 
-app = typer.Typer(help="Measure the engine.")
+app = typer.Typer()
 
 Tell = Callable[[str], None]
 
@@ -50,7 +50,7 @@ def bench(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of Markdown.")] = False,
 ) -> None:
-    """Grow corpora from real text, build indexes, ask real questions, print what it costs.
+    """Measure the engine: grow corpora from real text, build indexes, ask real questions, print what it costs.
 
     Text and questions are those of the shipped demo and, where KB_SHARED_DATA names them, of real help centres; they
     are embedded once with the model that KB_EMBEDDER names. Every measurement runs in a process of its own.
