@@ -11,23 +11,21 @@ import json
 import random
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from eval.throwaway import generations
-from ingest import demo
 from ingest.judged import load_questions
+from eval.throwaway import knowledge_base
+from ingest import demo
+from ingest.pipeline import Report
 from kb import editorial
 from kb.access import SYSTEM, Principal
 from kb.content import Content, Profile
 from kb.db import Database
 from kb.models import Audience
-from retrieval.search import Searcher
 from retrieval.text import sentences
 from retrieval.types import Vector
 
@@ -66,53 +64,54 @@ def corpus(passages: int, rng: random.Random) -> list[Content]:
     return [Content(title=f"{rng.choice(pool)[:80]} {n}", body=" ".join(rng.sample(pool, 6))) for n in range(passages)]
 
 
+def written(documents: Sequence[Content], audiences: Callable[[], Audience]) -> Callable[[Database], Report]:
+    """Return what publishes the documents, each for an audience that is asked for."""
+
+    def load(db: Database) -> Report:
+        for at in range(0, len(documents), 500):
+            with db.write() as session:
+                for content in documents[at : at + 500]:
+                    item, revision = editorial.create(session, content, Profile(audience=audiences()), actor=SYSTEM)
+                    editorial.publish(session, item, revision, actor=SYSTEM)
+        return Report(added=len(documents))
+
+    return load
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--passages", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5, help="How often each question is asked.")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="answerwell-bench-") as folder:
-        sys.stdout.write(json.dumps(measure(Path(folder), given.passages, given.rounds), indent=2) + "\n")
+    sys.stdout.write(json.dumps(measure(given.passages, given.rounds), indent=2) + "\n")
 
 
-def measure(folder: Path, passages: int, rounds: int) -> dict[str, object]:
-    db = Database(f"sqlite:///{folder}/kb.sqlite3")
-    db.migrate()
-    embedder = RandomVectors()
-    opened = generations(db, folder, embedder).open_active()
+def measure(passages: int, rounds: int) -> dict[str, object]:
     rng = random.Random(7)
     documents = corpus(passages, rng)
-    started = time.perf_counter()
-    for at in range(0, len(documents), 500):
-        with db.write() as session:
-            for content in documents[at : at + 500]:
-                audience = rng.choice((Audience.PUBLIC, Audience.PUBLIC, Audience.PUBLIC, Audience.INTERNAL))
-                item, revision = editorial.create(session, content, Profile(audience=audience), actor=SYSTEM)
-                editorial.publish(session, item, revision, actor=SYSTEM)
-    written = time.perf_counter() - started
-    started = time.perf_counter()
-    done = opened.indexer.catch_up()
-    opened.indexer.flush()
-    indexed = time.perf_counter() - started
-    searcher = Searcher(db, opened.index, embedder)
+    load = written(
+        documents, lambda: rng.choice((Audience.PUBLIC, Audience.PUBLIC, Audience.PUBLIC, Audience.INTERNAL))
+    )
     with demo.folder() as path:
         questions = [query.text for query in load_questions(path / "judged", "demo").queries]
     reader = Principal()
-    for question in questions:
-        searcher.search(question, reader=reader)
     legs: dict[str, list[float]] = {}
-    for question in questions * rounds:
-        took = searcher.search(question, reader=reader).took_ms
-        for name in ("dense", "lexical", "fuse", "read"):
-            legs.setdefault(name, []).append(took[name])
-        legs.setdefault("total without embedding", []).append(took["total"] - took["embed"])
-    opened.close()
-    db.dispose()
+    started = time.perf_counter()
+    with knowledge_base("bench", load, RandomVectors(), tell=lambda _: None) as kb:
+        kb.opened.indexer.flush()
+        filled = time.perf_counter() - started
+        for question in questions:
+            kb.searcher.search(question, reader=reader)
+        for question in questions * rounds:
+            took = kb.searcher.search(question, reader=reader).took_ms
+            for name in ("dense", "lexical", "fuse", "read"):
+                legs.setdefault(name, []).append(took[name])
+            legs.setdefault("total without embedding", []).append(took["total"] - took["embed"])
+        found = kb.index.stats().passages
     return {
-        "passages": done.passages,
+        "passages": found,
         "questions": len(questions) * rounds,
-        "write_seconds": round(written, 2),
-        "index_seconds": round(indexed, 2),
+        "fill_seconds": round(filled, 2),
         "ms": {
             name: {"p50": round(statistics.median(values), 3), "p95": round(statistics.quantiles(values, n=20)[18], 3)}
             for name, values in legs.items()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.generations import Generations
+from ingest.generations import Generations, Opened
 from ingest.judged import JudgedSet
 from ingest.pipeline import Report, ingest
 from kb.access import SYSTEM, Principal, Role
@@ -28,9 +28,14 @@ class KnowledgeBase:
     """Loaded and searchable."""
 
     db: Database
-    index: LocalIndex
+    generations: Generations
+    opened: Opened
     searcher: Searcher
     documents: int
+
+    @property
+    def index(self) -> LocalIndex:
+        return self.opened.index
 
 
 @contextmanager
@@ -45,29 +50,25 @@ def knowledge_base(
         report = load(db)
         if report.failed:
             raise InvalidInput(f"{name}: {len(report.failed)} documents cannot be read, the first: {report.failed[0]}")
-        opened = generations(db, Path(folder), embedder, max_tokens=max_tokens).open_active()
+        opening = Generations(
+            db,
+            lambda _: embedder,
+            index_folder=Path(folder) / "index",
+            lock_folder=Path(folder),
+            embedder=embedder.name,
+            passage_tokens=max_tokens,
+        )
+        opened = opening.open_active()
         try:
             indexer = opened.indexer
             total = indexer.behind()
             started = time.monotonic()
             indexer.catch_up(lambda step: tell(f"{name}: indexing, {indexer.behind()} of {total} changes left"))
             tell(f"{name}: indexed in {time.monotonic() - started:.0f} s")
-            yield KnowledgeBase(db, opened.index, Searcher(db, opened.index, embedder), report.added)
+            yield KnowledgeBase(db, opening, opened, Searcher(db, opened.index, embedder), report.added)
         finally:
             opened.close()
             db.dispose()
-
-
-def generations(db: Database, folder: Path, embedder: Embedder, *, max_tokens: int = 400) -> Generations:
-    """Return what opens the generations of a knowledge base in a throw-away folder, all with this embedder."""
-    return Generations(
-        db,
-        lambda _: embedder,
-        index_folder=folder / "index",
-        lock_folder=folder,
-        embedder=embedder.name,
-        passage_tokens=max_tokens,
-    )
 
 
 def corpus_of(judged: JudgedSet) -> Callable[[Database], Report]:

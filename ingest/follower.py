@@ -5,7 +5,8 @@ import threading
 import time
 
 from ingest.generations import Generations, Opened
-from kb.errors import KBError, Unavailable
+from ingest.keeper import Keeper
+from kb.errors import KBError
 from retrieval.search import Searcher
 
 log = logging.getLogger(__name__)
@@ -37,17 +38,21 @@ class Follower:
         self._searcher = searcher
         self._current = opened
         self._poll = poll_seconds
-        self._flush = flush_seconds
+        self._flush_seconds = flush_seconds
+        self._keeper = Keeper(opened.index, seconds=flush_seconds)
         self._wake = threading.Event()
         self._advanced = threading.Condition()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._next: _Opening | None = None
-        self._merging: threading.Thread | None = None
-        self.error: str | None = None
-        """Why the last step failed; None when it did not. Readiness shows it."""
+        self._step_error: str | None = None
         self.switch_error: str | None = None
         """Why the active generation could not be gone over to; None when it could. What is searched is then the old."""
+
+    @property
+    def error(self) -> str | None:
+        """Why the last step or flush failed; None when none did. Readiness shows it."""
+        return self._step_error or self._keeper.error
 
     @property
     def current(self) -> Opened:
@@ -59,6 +64,7 @@ class Follower:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="indexer", daemon=True)
             self._thread.start()
+            self._keeper.start()
 
     def wake(self) -> None:
         self._wake.set()
@@ -69,60 +75,43 @@ class Follower:
             return self._advanced.wait_for(lambda: self._current.index.watermark >= seq, timeout)
 
     def close(self) -> None:
-        """Stop after the step at hand, flush, and close what is open."""
+        """Stop after the step at hand, flush if this has followed, and close what is open."""
         self._stopping.set()
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
-        self._end_merging()
+            self._keeper.close()
         if self._next is not None:
             self._next.discard()
         self._current.close()
 
     def _run(self) -> None:
-        unflushed, flushed_at, cleared_at = False, time.monotonic(), 0.0
+        cleared_at = 0.0
         while not self._stopping.is_set():
             try:
                 moved = self._step()
-                unflushed |= moved
-                self.error = None
-                if (unflushed and not moved) or (unflushed and time.monotonic() - flushed_at > self._flush):
-                    if self._current.indexer.flush(merge=False):
-                        self._merge()
-                    unflushed, flushed_at = False, time.monotonic()
                 self._follow()
+                self._step_error = None
                 if not moved and time.monotonic() - cleared_at > _CLEAR_SECONDS:
                     self._generations.clear()
                     cleared_at = time.monotonic()
             except KBError as error:
-                moved, self.error = False, error.message
+                moved, self._step_error = False, error.message
                 log.error("indexing stopped, trying again: %s", error)
             except Exception as error:  # a defect must not end indexing for good
-                moved, self.error = False, f"{type(error).__name__}: {error}"
+                moved, self._step_error = False, f"{type(error).__name__}: {error}"
                 log.exception("indexing failed, trying again")
             if not moved:
-                self._wake.wait(self._poll if self.error is None else max(self._poll, 2.0))
+                self._wake.wait(self._poll if self._step_error is None else max(self._poll, 2.0))
                 self._wake.clear()
-        if unflushed:
-            self._flush_last(self._current)
 
     def _step(self) -> bool:
         moved = self._current.indexer.step().changes > 0
         if moved:
+            self._keeper.changed()
             with self._advanced:
                 self._advanced.notify_all()
         return moved
-
-    def _merge(self) -> None:
-        """Merge in a thread of its own: what is published meanwhile waits for no merge."""
-        if self._merging is None or not self._merging.is_alive():
-            self._merging = threading.Thread(target=_merged, args=(self._current,), name="merge", daemon=True)
-            self._merging.start()
-
-    def _end_merging(self) -> None:
-        self._current.index.end_merges()
-        if self._merging is not None:
-            self._merging.join()
 
     def _follow(self) -> None:
         """Go over to the generation that is active now, as far as it is ready."""
@@ -152,23 +141,11 @@ class Follower:
             self._current = new
             self._advanced.notify_all()
         log.info("generation %d is searched", new.number)
-        old.index.end_merges()
-        self._flush_last(old)
+        self._keeper.close()
         old.close()
-
-    @staticmethod
-    def _flush_last(opened: Opened) -> None:
-        try:
-            opened.indexer.flush(merge=False)
-        except Unavailable as error:
-            log.warning("the index was not flushed: %s; the change log replays at the next start", error)
-
-
-def _merged(opened: Opened) -> None:
-    try:
-        opened.index.merge()
-    except Unavailable as error:
-        log.warning("the index was not merged: %s; it is tried again after the next flush", error)
+        self._keeper = Keeper(new.index, seconds=self._flush_seconds)
+        self._keeper.start()
+        self._keeper.changed()
 
 
 class _Opening(threading.Thread):

@@ -108,13 +108,7 @@ class Indexer:
 
         Steps in other threads go on meanwhile. A process that may not write takes over what another has written.
         """
-        if not self._index.try_own():
-            self._index.refresh()
-            return False
-        self._index.flush()
-        if merge:
-            self._index.merge()
-        return True
+        return self._index.keep(merge=merge)
 
     def _prepare(self, latest: Collection[int]) -> int:
         """Make the missing passages and vectors of these items; return how many texts were embedded."""
