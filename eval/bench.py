@@ -101,7 +101,7 @@ def changes(made: Corpus) -> Iterator[list[Change]]:
 
 def opened(folder: Path) -> LocalIndex:
     return LocalIndex.open(
-        folder, dim=DIM, generation=1, fingerprint="bench", analyzer=ANALYZER_VERSION, database_id="bench"
+        folder, dim=DIM, generation=1, fingerprint="bench", analyzer=ANALYZER_VERSION, database_id="bench", results=0
     )
 
 

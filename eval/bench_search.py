@@ -87,6 +87,7 @@ def measure(folder: Path, passages: int, rounds: int) -> dict[str, object]:
         fingerprint=embedder.fingerprint,
         analyzer=ANALYZER_VERSION,
         database_id=db.meta("database_id"),
+        results=0,  # each question is asked several times
     )
     rng = random.Random(7)
     documents = corpus(passages, rng)
