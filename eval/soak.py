@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from ingest.judged import load_questions
 from eval.bench.clock import spread
 from eval.bench.process import memory
 from eval.bench_search import RandomVectors, corpus, written
 from eval.throwaway import KnowledgeBase, knowledge_base
 from ingest import demo
 from ingest.follower import Follower
+from ingest.judged import load_questions
 from kb import editorial
 from kb.access import SYSTEM, Principal
 from kb.content import Content, Profile

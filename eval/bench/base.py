@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.judged import load_questions
 from eval.bench.corpus import Base, Question
 from ingest import demo
 from ingest.chunk import chunk
 from ingest.document import Document
+from ingest.judged import load_questions
 from ingest.sources import walk
 from kb.compose import compose
 from retrieval.embed import Embedder

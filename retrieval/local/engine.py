@@ -31,6 +31,7 @@ from retrieval.local.errors import IndexDamaged, IndexMismatch
 from retrieval.local.folder import Folder
 from retrieval.local.manifest import Identity, Manifest, SegmentEntry
 from retrieval.local.merging import Apart, write_merged
+from retrieval.local.results import MOST
 from retrieval.local.segment import build
 from retrieval.local.snapshot import Part, Snapshot
 from retrieval.types import Candidates, Change, Filters, Query, Vector
@@ -55,8 +56,8 @@ class Stats:
 class LocalIndex:
     """A SearchIndex in a folder. All may be called from any thread; reads need no lock."""
 
-    def __init__(self, folder: Path, identity: Identity, *, apart: int = _APART) -> None:
-        self._folder = Folder(folder, identity)
+    def __init__(self, folder: Path, identity: Identity, *, apart: int = _APART, results: int = MOST) -> None:
+        self._folder = Folder(folder, identity, results=results)
         self._identity = identity
         self._apart = apart
         self._merging = threading.Lock()
@@ -82,11 +83,13 @@ class LocalIndex:
         database_id: str,
         fresh: bool = False,
         apart: int = _APART,
+        results: int = MOST,
     ) -> "LocalIndex":
         """Open the index in `folder`, which is made if it is not there.
 
         `fresh`: begin with nothing, whatever is in the folder; it stays as it is until the first flush replaces it.
         `apart`: merges of more rows than this are done in a process of their own.
+        `results`: how many results are kept for the same question again; 0 where the time of a search is measured.
         Raises IndexMismatch if it was made with another embedder or analyzer or from another database, IndexDamaged,
         naming the file, if one is torn, missing or altered, Unavailable if the folder cannot be used.
         """
@@ -94,7 +97,7 @@ class LocalIndex:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Unavailable(f"the index folder {str(folder)!r} cannot be made: {error.strerror}") from error
-        index = cls(folder, Identity(dim, generation, fingerprint, analyzer, database_id), apart=apart)
+        index = cls(folder, Identity(dim, generation, fingerprint, analyzer, database_id), apart=apart, results=results)
         if fresh:
             index._folder.serial = manifests.last_serial(folder)
         elif (found := manifests.read(folder)) is not None:
@@ -205,6 +208,19 @@ class LocalIndex:
         """
         with self._writing:
             return not self._folder.owned and self._take_over()
+
+    def keep(self, *, merge: bool = True) -> bool:
+        """Flush, and merge, if this process may write; else take over what another has written. Return which it was.
+
+        Raises Unavailable if the disk does not take it.
+        """
+        if not self.try_own():
+            self.refresh()
+            return False
+        self.flush()
+        if merge:
+            self.merge()
+        return True
 
     def live(self) -> Iterator[tuple[int, int]]:
         """Yield (passage id, item id) of all live passages."""

@@ -17,6 +17,7 @@ from retrieval.local import manifest as manifests
 from retrieval.local import states, storage
 from retrieval.local.errors import IndexDamaged
 from retrieval.local.manifest import Identity, Manifest, SegmentEntry
+from retrieval.local.results import MOST
 from retrieval.local.snapshot import Part, Snapshot
 
 log = logging.getLogger(__name__)
@@ -27,12 +28,13 @@ LOCK = "writer.lock"
 class Folder:
     """What a process knows of the folder, and what it does there."""
 
-    def __init__(self, path: Path, identity: Identity) -> None:
+    def __init__(self, path: Path, identity: Identity, *, results: int = MOST) -> None:
+        """`results`: how many results each snapshot keeps."""
         self.path = path
         self.identity = identity
         self.manifest = Manifest(identity)
         """The last manifest that this process wrote or took over, less what is not in the folder any more."""
-        self.kept = states.empty(identity.dim, identity.generation)
+        self.kept = states.empty(identity.dim, identity.generation, results=results)
         """What `manifest` names, part by part."""
         self.durable = False
         """Whether the manifest in the folder is `manifest`; known to the owner."""
@@ -108,7 +110,8 @@ class Folder:
         have = {
             entry.name: (entry.files, part) for entry, part in zip(self.manifest.segments, self.kept.parts, strict=True)
         }
-        state = states.empty(self.identity.dim, self.identity.generation, manifest.watermark)
+        dim, generation = self.identity.dim, self.identity.generation
+        state = states.empty(dim, generation, manifest.watermark, results=self.kept.most_results)
         for entry in manifest.segments:
             files, part = have.get(entry.name, (None, None))
             if part is None or files != entry.files:

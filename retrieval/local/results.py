@@ -8,7 +8,7 @@ from dataclasses import replace
 from kb.access import Scope
 from retrieval.types import Candidates, Filters, Query
 
-_MOST = 1024
+MOST = 1024
 _ROOM = 8 << 20
 
 _NO_TIME = {"dense": 0.0, "lexical": 0.0}
@@ -17,7 +17,7 @@ _NO_TIME = {"dense": 0.0, "lexical": 0.0}
 class Results:
     """The last results of one snapshot by question, scope, filters and limit. Safe to share between threads."""
 
-    def __init__(self, most: int = _MOST, room: int = _ROOM) -> None:
+    def __init__(self, most: int = MOST, room: int = _ROOM) -> None:
         """Keep at most `most` results, in at most about `room` bytes."""
         self._most, self._room = most, room
         self._kept: OrderedDict[object, tuple[Candidates, int]] = OrderedDict()

@@ -12,7 +12,7 @@ from kb.access import Scope
 from retrieval.local.dense import DenseScan, cut
 from retrieval.local.lexical import LexicalLeg
 from retrieval.local.masks import Masks
-from retrieval.local.results import Results
+from retrieval.local.results import MOST, Results
 from retrieval.local.segment import ARRAYS, Bools, Segment
 from retrieval.types import Candidates, Filters, Query, QueryStats, Vector
 
@@ -69,7 +69,12 @@ class Snapshot:
     total_length: int
     vector_sum: npt.NDArray[np.float64]
     vector_moment: npt.NDArray[np.float64]
-    _results: Results = field(init=False, repr=False, default_factory=Results)
+    most_results: int = MOST
+    """How many results are kept."""
+    _results: Results = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_results", Results(self.most_results))
 
     @cached_property
     def lexical(self) -> LexicalLeg:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from retrieval.local.results import MOST
 from retrieval.local.segment import Bools, Longs, merge
 from retrieval.local.snapshot import Part, Snapshot
 
@@ -19,8 +20,9 @@ _MOST_DEAD = 0.3
 """A segment of which more is dead is written anew."""
 
 
-def empty(dim: int, generation: int, watermark: int = 0) -> Snapshot:
-    return Snapshot((), (), watermark, generation, 0, 0, np.zeros(dim), np.zeros((dim, dim)))
+def empty(dim: int, generation: int, watermark: int = 0, *, results: int = MOST) -> Snapshot:
+    """Return a snapshot without passages; it and all that follow from it keep so many results."""
+    return Snapshot((), (), watermark, generation, 0, 0, np.zeros(dim), np.zeros((dim, dim)), results)
 
 
 def added(snapshot: Snapshot, part: Part, dead: Bools | None = None) -> Snapshot:

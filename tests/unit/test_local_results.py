@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kb.access import Scope
+from retrieval.local.engine import LocalIndex
 from retrieval.local.results import Results
 from retrieval.types import Candidates, Filters, Query, QueryStats
 from tests.unit.test_local_storage import ALL, DIM, HISTORY, change, opened
@@ -131,4 +132,14 @@ def test_an_index_answers_again_from_the_same_arrays_until_it_changes(tmp_path: 
     second = ask()
     assert 1 not in second.item
     assert second.watermark == 7
+    index.close()
+
+
+def test_an_index_told_to_keep_none_keeps_none(tmp_path: Path) -> None:
+    index = LocalIndex.open(tmp_path, dim=DIM, generation=1, fingerprint="f", analyzer="a", database_id="d", results=0)
+    for one in HISTORY:
+        index.apply([one])
+        index.flush()
+        first, second = (index.search(Query(["reset"], None), scope=ALL, filters=NONE, limit=5) for _ in range(2))
+        assert first.passage is not second.passage
     index.close()
