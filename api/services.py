@@ -109,6 +109,7 @@ def _open_index(settings: Settings, db: Database, model: Embedder, *, fresh: boo
             fingerprint=model.fingerprint,
             analyzer=ANALYZER_VERSION,
             database_id=db.meta("database_id"),
+            coarse=settings.vectors == "sq8",
         )
 
     if fresh:

@@ -52,9 +52,10 @@ class Stats:
 class LocalIndex:
     """A SearchIndex in a folder. Reads need no lock; writes (apply, flush, merge, refresh) queue."""
 
-    def __init__(self, folder: Path, identity: Identity) -> None:
+    def __init__(self, folder: Path, identity: Identity, *, coarse: bool = False) -> None:
         self._folder = folder
         self._identity = identity
+        self._coarse = coarse
         self._writing = threading.RLock()
         self._lock = FileLock(folder / LOCK)
         self._manifest = Manifest(identity)
@@ -66,9 +67,20 @@ class LocalIndex:
 
     @classmethod
     def open(
-        cls, folder: Path, *, dim: int, generation: int, fingerprint: str, analyzer: str, database_id: str
+        cls,
+        folder: Path,
+        *,
+        dim: int,
+        generation: int,
+        fingerprint: str,
+        analyzer: str,
+        database_id: str,
+        coarse: bool = False,
     ) -> "LocalIndex":
         """Open the index in `folder`, which is made if it is not there.
+
+        `coarse`: scan what is on disk by codes of 8 bits, which take half the memory; what they find is scored from the
+        vectors. The files are the same.
 
         Raises IndexMismatch if it was made with another embedder or analyzer or from another database, IndexDamaged,
         naming the file, if one is torn, missing or altered, Unavailable if the folder cannot be used.
@@ -77,7 +89,7 @@ class LocalIndex:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Unavailable(f"the index folder {str(folder)!r} cannot be made: {error.strerror}") from error
-        index = cls(folder, Identity(dim, generation, fingerprint, analyzer, database_id))
+        index = cls(folder, Identity(dim, generation, fingerprint, analyzer, database_id), coarse=coarse)
         found = manifests.read(folder)
         if found is not None:
             manifests.check_identity(folder, found.identity, index._identity)
@@ -232,7 +244,10 @@ class LocalIndex:
             raise Unavailable(f"another process writes the index in {str(self._folder)!r}; it will flush what is new")
 
     def _load(self, manifest: Manifest) -> Snapshot:
-        parts = tuple(Part(manifests.open_segment(self._folder, entry), entry.name) for entry in manifest.segments)
+        parts = tuple(
+            Part(manifests.open_segment(self._folder, entry, coarse=self._coarse), entry.name)
+            for entry in manifest.segments
+        )
         dead = tuple(manifests.read_dead(self._folder, entry) for entry in manifest.segments)
         snapshot = _empty(self._identity, manifest.watermark)
         for part, gone in zip(parts, dead, strict=True):
@@ -269,8 +284,9 @@ class LocalIndex:
                 if dead is not None:
                     bitmap = f"dead-{serial:08}-{number:02}"
                     entry = replace(entry, dead=bitmap, dead_crc=manifests.write_dead(self._folder, bitmap, dead))
-                on_disk = part.name or Part(manifests.open_segment(self._folder, entry, check=False), name)
-                parts.append(part if isinstance(on_disk, str) else on_disk)
+                if part.name is None:
+                    part = Part(manifests.open_segment(self._folder, entry, check=False, coarse=self._coarse), name)
+                parts.append(part)
                 entries.append(entry)
             manifest = Manifest(self._identity, snapshot.watermark, serial, tuple(entries))
             manifests.commit(self._folder, manifest)
