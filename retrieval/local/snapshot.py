@@ -13,6 +13,7 @@ from retrieval.local.dense import DenseScan, cut
 from retrieval.local.lexical import LexicalLeg
 from retrieval.local.masks import Masks
 from retrieval.local.segment import Bools, Segment
+from retrieval.local.vocabulary import Vocabulary
 from retrieval.types import Candidates, Filters, Query, QueryStats, Vector
 
 
@@ -24,10 +25,17 @@ class Part:
     name: str | None = None
     masks: Masks = field(init=False, repr=False)
     scan: DenseScan = field(init=False, repr=False)
+    vocabulary: Vocabulary = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "masks", Masks(self.segment))
         object.__setattr__(self, "scan", DenseScan(self.segment))
+        object.__setattr__(self, "vocabulary", Vocabulary(self.segment))
+
+    def warm(self) -> None:
+        """Do now what the first questions would wait for. Answers do not depend on it."""
+        self.scan.warm()
+        self.vocabulary.warm()
 
     @cached_property
     def by_item(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -61,7 +69,7 @@ class Snapshot:
 
     @cached_property
     def lexical(self) -> LexicalLeg:
-        return LexicalLeg(tuple(part.segment for part in self.parts), self.dead, self.passages, self.total_length)
+        return LexicalLeg(tuple(part.vocabulary for part in self.parts), self.dead, self.passages, self.total_length)
 
     def spread(self, vector: Vector) -> tuple[float, float]:
         """Return mean and standard deviation of the cosine of `vector` to all live passages: q.m and sqrt(q'Cq)."""
