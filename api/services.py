@@ -99,6 +99,7 @@ def open_generations(
         lock_folder=settings.data,
         embedder=settings.embedder,
         passage_tokens=settings.passage_tokens,
+        coarse=settings.vectors == "sq8",
     )
 
 

@@ -56,8 +56,13 @@ class Generations:
         lock_folder: Path,
         embedder: str,
         passage_tokens: int,
+        coarse: bool = False,
     ) -> None:
-        """`embedder` and `passage_tokens` are those wished for: what a knowledge base begins with, or goes over to."""
+        """`embedder` and `passage_tokens` are those wished for: what a knowledge base begins with, or goes over to.
+
+        `coarse`: how indexes are opened, see `LocalIndex.open`.
+        """
+        self._coarse = coarse
         self._db = db
         self._load = load
         self._index_folder = index_folder
@@ -159,6 +164,7 @@ class Generations:
                 analyzer=row.analyzer,
                 database_id=self._db.meta("database_id"),
                 fresh=fresh,
+                coarse=self._coarse,
             )
 
         try:

@@ -32,6 +32,10 @@ class Settings(BaseSettings):
     )
     threads: int | None = Field(default=None, ge=1, le=256, description="Threads of the embedder; default: all cores.")
     passage_tokens: int = Field(default=400, ge=64, le=4096, description="Most tokens of a passage.")
+    vectors: Literal["fp16", "sq8"] = Field(
+        default="fp16",
+        description="How vectors are scanned: fp16, exactly; sq8, by 8-bit codes in half the memory.",
+    )
     host: str = Field(default="127.0.0.1", description="Address that `kb serve` binds to.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port that `kb serve` binds to; 0: any free one.")
     workers: int = Field(default=1, ge=1, le=64, description="Processes that `kb serve` answers with.")

@@ -56,8 +56,10 @@ class Stats:
 class LocalIndex:
     """A SearchIndex in a folder. All may be called from any thread; reads need no lock."""
 
-    def __init__(self, folder: Path, identity: Identity, *, apart: int = _APART, results: int = MOST) -> None:
-        self._folder = Folder(folder, identity, results=results)
+    def __init__(
+        self, folder: Path, identity: Identity, *, apart: int = _APART, coarse: bool = False, results: int = MOST
+    ) -> None:
+        self._folder = Folder(folder, identity, coarse=coarse, results=results)
         self._identity = identity
         self._apart = apart
         self._merging = threading.Lock()
@@ -83,12 +85,15 @@ class LocalIndex:
         database_id: str,
         fresh: bool = False,
         apart: int = _APART,
+        coarse: bool = False,
         results: int = MOST,
     ) -> "LocalIndex":
         """Open the index in `folder`, which is made if it is not there.
 
         `fresh`: begin with nothing, whatever is in the folder; it stays as it is until the first flush replaces it.
         `apart`: merges of more rows than this are done in a process of their own.
+        `coarse`: scan what is on disk by codes of 8 bits, which take half the memory; what they find is scored from the
+        vectors. The files are the same.
         `results`: how many results are kept for the same question again; 0 where the time of a search is measured.
         Raises IndexMismatch if it was made with another embedder or analyzer or from another database, IndexDamaged,
         naming the file, if one is torn, missing or altered, Unavailable if the folder cannot be used.
@@ -97,7 +102,13 @@ class LocalIndex:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Unavailable(f"the index folder {str(folder)!r} cannot be made: {error.strerror}") from error
-        index = cls(folder, Identity(dim, generation, fingerprint, analyzer, database_id), apart=apart, results=results)
+        index = cls(
+            folder,
+            Identity(dim, generation, fingerprint, analyzer, database_id),
+            apart=apart,
+            coarse=coarse,
+            results=results,
+        )
         if fresh:
             index._folder.serial = manifests.last_serial(folder)
         elif (found := manifests.read(folder)) is not None:

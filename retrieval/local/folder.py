@@ -28,8 +28,9 @@ LOCK = "writer.lock"
 class Folder:
     """What a process knows of the folder, and what it does there."""
 
-    def __init__(self, path: Path, identity: Identity, *, results: int = MOST) -> None:
-        """`results`: how many results each snapshot keeps."""
+    def __init__(self, path: Path, identity: Identity, *, coarse: bool = False, results: int = MOST) -> None:
+        """`coarse`: as `LocalIndex.open` has it. `results`: how many results each snapshot keeps."""
+        self._coarse = coarse
         self.path = path
         self.identity = identity
         self.manifest = Manifest(identity)
@@ -120,7 +121,7 @@ class Folder:
         return state
 
     def opened(self, entry: SegmentEntry, *, check: bool = True) -> Part:
-        return Part(manifests.open_segment(self.path, entry, check=check))
+        return Part(manifests.open_segment(self.path, entry, check=check, coarse=self._coarse))
 
     def look(self) -> None:
         """See whether the folder holds what this process thinks; what it does not hold will be written again."""

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieval.local.segment import Bools, Segment, encode
+from retrieval.local.vocabulary import Vocabulary, frequencies
 
 K1 = 1.5
 B = 0.75
@@ -27,6 +28,8 @@ EPSILON = 0.25
 Floats = npt.NDArray[np.float64]
 
 
+_LOOKUP = 20
+"""Looking up a dead row in a term's rows costs as much as looking at so many of these."""
 _ROOM = 4_000_000
 """Postings whose weights are kept for the next question, a snapshot: 8 bytes each."""
 
@@ -41,24 +44,29 @@ class _Kept:
 class LexicalLeg:
     """The lexical side of a snapshot."""
 
-    segments: tuple[Segment, ...]
+    vocabularies: tuple[Vocabulary, ...]
+    """Of each segment."""
     dead: tuple[Bools | None, ...]
     passages: int
     """Live passages."""
     total_length: int
     """Terms of all live passages, repeats counted."""
-    _norms: dict[int, Floats] = field(default_factory=dict, repr=False)
     _kept: _Kept = field(default_factory=_Kept, repr=False)
+    _gone: dict[int, npt.NDArray[np.int32]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        return tuple(vocabulary.segment for vocabulary in self.vocabularies)
 
     def idf(self, term: str) -> float | None:
         """Return the idf of a term, floored as the library does; None if no live passage has it."""
         name = encode(term)
         df = 0
-        for segment, dead in zip(self.segments, self.dead, strict=True):
+        for place, segment in enumerate(self.segments):
             number = segment.find(name)
             if number >= 0:
                 rows, _ = segment.postings(number)
-                df += len(rows) - (int(np.count_nonzero(dead[rows])) if dead is not None else 0)
+                df += len(rows) - self._dead_among(place, rows)
         if not df:
             return None
         idf = _idf(self.passages, df)
@@ -103,46 +111,43 @@ class LexicalLeg:
             else:
                 rows, counts = segment.postings(number)
                 tf = counts.astype(np.float64)
-                found = rows, idf * (tf * (K1 + 1) / (tf + self._norm(place)[rows]))
+                found = rows, idf * (tf * (K1 + 1) / (tf + self._norms[segment.lengths[rows]]))
             if kept.room < len(found[0]):
                 self._kept.weights, self._kept.room = {}, _ROOM
             kept.weights[place, term] = found
             kept.room -= len(found[0]) + 1
         return found
 
-    def _norm(self, place: int) -> Floats:
-        """Return k1 * (1 - b + b * |d| / avgdl) of each row; kept, since it is the same for all questions."""
-        if place not in self._norms:
-            average = self.total_length / self.passages
-            self._norms[place] = np.asarray(K1 * (1 - B + B * self.segments[place].lengths / average), np.float64)
-        return self._norms[place]
+    @cached_property
+    def _norms(self) -> Floats:
+        """k1 * (1 - b + b * |d| / avgdl) for each length |d| that a passage may have."""
+        longest = max(vocabulary.longest for vocabulary in self.vocabularies)
+        return np.asarray(K1 * (1 - B + B * np.arange(longest + 1) / (self.total_length / self.passages)), np.float64)
+
+    def _dead_among(self, place: int, rows: npt.NDArray[np.int32]) -> int:
+        """Return how many of a segment's rows, which ascend, are dead."""
+        dead = self.dead[place]
+        if dead is None:
+            return 0
+        if place not in self._gone:
+            self._gone[place] = np.flatnonzero(dead).astype(np.int32)
+        gone = self._gone[place]
+        if _LOOKUP * len(gone) > len(rows):
+            return int(np.count_nonzero(dead[rows]))
+        at = np.minimum(np.searchsorted(rows, gone), len(rows) - 1)
+        return int(np.count_nonzero(rows[at] == gone))
 
     @cached_property
     def mean_idf(self) -> float:
         """The mean idf of the vocabulary, summed in first-seen order as the library does. Made when first needed."""
-        ids: list[npt.NDArray[np.int64]] = []
-        entries: list[npt.NDArray[np.int64]] = []
-        vocabulary: dict[bytes, int] = {}
-        for segment, dead in zip(self.segments, self.dead, strict=True):
-            number = np.fromiter(
-                (vocabulary.setdefault(segment.term(n), len(vocabulary)) for n in range(segment.terms)), np.int64
-            )
-            owner = np.repeat(np.arange(len(segment)), np.diff(segment.forward_starts))
-            live = np.ones(len(owner), np.bool_) if dead is None else ~dead[owner]
-            ids.append(segment.passages[owner[live]])
-            entries.append(number[segment.forward_terms[live]])
-        if not entries:
+        df = frequencies(self.vocabularies, self.dead)
+        if not len(df):
             return 0.0
-        # Segments may interleave in passage order; within a passage the forward order is kept (the sort is stable).
-        seen = np.concatenate(entries)[np.argsort(np.concatenate(ids), kind="stable")]
-        if not len(seen):
-            return 0.0
-        numbers, first, df = np.unique(seen, return_index=True, return_counts=True)
-        by_first = np.argsort(first, kind="stable")
-        values = {int(n): _idf(self.passages, int(n)) for n in np.unique(df)}
-        idfs = np.array([values[int(n)] for n in df[by_first]], np.float64)
-        total = float(np.cumsum(idfs)[-1])  # cumsum adds one after the other, as the library's loop does; sum() pairs
-        return total / len(numbers)
+        values = np.zeros(int(df.max()) + 1)
+        for n in np.flatnonzero(np.bincount(df)).tolist():
+            values[n] = _idf(self.passages, n)
+        # cumsum adds one after the other, as the library's loop does; sum() adds in pairs
+        return float(np.cumsum(values[df])[-1]) / len(df)
 
 
 def _idf(passages: int, df: int) -> float:

@@ -153,8 +153,11 @@ def write_segment(folder: Path, name: str, segment: Segment) -> SegmentEntry:
     return SegmentEntry(name=name, rows=len(segment), files=files)
 
 
-def open_segment(folder: Path, entry: SegmentEntry, *, check: bool = True) -> Segment:
-    """Return a segment memory-mapped. Raises IndexDamaged, naming the file, if it is not what was written."""
+def open_segment(folder: Path, entry: SegmentEntry, *, check: bool = True, coarse: bool = False) -> Segment:
+    """Return a segment memory-mapped, to be scanned coarsely or not.
+
+    Raises IndexDamaged, naming the file, if it is not what was written.
+    """
     place = folder / entry.name
     wanted = {f"{array}.npy" for array in ARRAYS} | {_META}
     if set(entry.files) != wanted:
@@ -172,7 +175,10 @@ def open_segment(folder: Path, entry: SegmentEntry, *, check: bool = True) -> Se
     except (OSError, ValueError) as error:
         raise IndexDamaged(f"{shown(str(place))} cannot be read: {error}") from error
     return Segment(
-        **arrays, words=tuple(meta["words"]), labels=tuple((facet, value) for facet, value in meta["labels"])
+        **arrays,
+        words=tuple(meta["words"]),
+        labels=tuple((facet, value) for facet, value in meta["labels"]),
+        coarse=coarse,
     )
 
 

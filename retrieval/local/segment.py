@@ -78,6 +78,8 @@ class Segment:
     """Values of kinds, audiences and langs."""
     labels: tuple[tuple[str, str], ...]
     """(facet, value) pairs."""
+    coarse: bool = False
+    """Whether scans read codes of 8 bits, made of the vectors when they are first needed, instead of the vectors."""
     _asked: dict[bytes, int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:

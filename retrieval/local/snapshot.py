@@ -14,6 +14,7 @@ from retrieval.local.lexical import LexicalLeg
 from retrieval.local.masks import Masks
 from retrieval.local.results import MOST, Results
 from retrieval.local.segment import ARRAYS, Bools, Segment
+from retrieval.local.vocabulary import Vocabulary
 from retrieval.types import Candidates, Filters, Query, QueryStats, Vector
 
 _PAGE = 4096
@@ -26,10 +27,12 @@ class Part:
     segment: Segment
     masks: Masks = field(init=False, repr=False)
     scan: DenseScan = field(init=False, repr=False)
+    vocabulary: Vocabulary = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "masks", Masks(self.segment))
         object.__setattr__(self, "scan", DenseScan(self.segment))
+        object.__setattr__(self, "vocabulary", Vocabulary(self.segment))
 
     def warm(self, others: Collection["Part"] = ()) -> None:
         """Do now what the first questions and changes would wait for, the masks in use on `others` included."""
@@ -37,6 +40,7 @@ class Part:
             if name != "vectors":  # each page once, so that no reader waits for the system to map it
                 np.max(getattr(self.segment, name).reshape(-1).view(np.uint8)[::_PAGE], initial=0)
         self.scan.warm()
+        self.vocabulary.warm()
         self.rows_of(())
         self.masks.take_over([part.masks for part in others])
 
@@ -78,7 +82,7 @@ class Snapshot:
 
     @cached_property
     def lexical(self) -> LexicalLeg:
-        return LexicalLeg(tuple(part.segment for part in self.parts), self.dead, self.passages, self.total_length)
+        return LexicalLeg(tuple(part.vocabulary for part in self.parts), self.dead, self.passages, self.total_length)
 
     def same_statistics(self, other: "Snapshot") -> None:
         """Take over what is dear to compute from a snapshot in which the same passages live."""

@@ -24,18 +24,22 @@ NONE = Filters()
 Settle = Callable[[SearchIndex], SearchIndex]
 
 
-def local(folder: Path) -> LocalIndex:
-    return LocalIndex.open(folder, dim=DIM, generation=1, fingerprint="f", analyzer="a", database_id="d")
+def local(folder: Path, *, coarse: bool = False) -> LocalIndex:
+    return LocalIndex.open(folder, dim=DIM, generation=1, fingerprint="f", analyzer="a", database_id="d", coarse=coarse)
 
 
-@pytest.fixture(params=["brute force", "local", "local flushed", "local merged", "local reopened"])
-def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[SearchIndex, Settle]]:
+@pytest.fixture(params=["brute force", "local", "local flushed", "local merged", "local reopened", "local coarse"])
+def made(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[SearchIndex, Settle]]:
     """An empty index, and what to do with it after applying, before searching."""
     how = request.param
     if how == "brute force":
         yield BruteForceIndex(DIM), lambda index: index
         return
-    opened: list[LocalIndex] = [local(tmp_path)]
+    if how == "local coarse":
+        monkeypatch.setattr("retrieval.local.dense._FEW", 0)  # few rows would be scored directly, without any code
+    opened: list[LocalIndex] = [local(tmp_path, coarse=how == "local coarse")]
 
     def settle(index: SearchIndex) -> SearchIndex:
         assert isinstance(index, LocalIndex)
