@@ -101,6 +101,8 @@ def run_several(settings: Settings, workers: int, host: str | None, port: int | 
     from api import workers as several
 
     os.environ["KB_DATA"] = str(settings.data)
+    if settings.threads is None:  # together as many as there are cores: more take them from one another
+        os.environ["KB_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // workers))
     listener, address = _listen(settings, host, port)
     if not several.serve(workers, listener, lambda: say(_ready(address))):
         raise Unavailable("a worker could not start, so none serves; what it said stands above")

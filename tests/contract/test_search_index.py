@@ -316,7 +316,7 @@ def test_readers_are_never_disturbed_by_a_writer(made: tuple[SearchIndex, Settle
     done = threading.Event()
 
     def read() -> None:
-        while not done.is_set():
+        while not done.wait(0.001):  # a moment, so that three readers leave the interpreter to the writer now and then
             count = len(ask(index, "word", seed=1))
             if count != 2:
                 halves.append(count)

@@ -134,7 +134,10 @@ def found(client: httpx.Client, title: str) -> list[str]:
 
 def owner(data: Path) -> int | None:
     """Return the process that holds the right to write the index, as the kernel has it."""
-    inode = (data / "index" / "1" / "writer.lock").stat().st_ino
+    lock = data / "index" / "1" / "writer.lock"
+    if not lock.exists():
+        return None  # nothing was flushed yet
+    inode = lock.stat().st_ino
     for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
         parts = line.split()
         if "->" not in parts and parts[5].endswith(f":{inode}"):
