@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.answers import run_demo, summary
+from eval.compare import compare, regrets
 from eval.run import SYSTEMS, Outcome, run
 from eval.vectors import embedder_of
-from ingest.judged import load
+from ingest.judged import JudgedSet, load
 from kb.settings import load_settings
 
 app = typer.Typer(help="Measure retrieval on judged sets.", no_args_is_help=True)
@@ -31,23 +34,13 @@ def run_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Ingest each set into a throw-away data folder, rank its queries, print the measures."""
-    settings = load_settings()
-    err = Console(stderr=True)
-    sets = [load(folder) for folder in folders]
-    outcomes: list[Outcome] = []
-    with embedder_of(settings) as embedder:
-        for judged in sets:
-            outcomes += run(
-                judged,
-                [name.strip() for name in systems.split(",") if name.strip()],
-                embedder,
-                half=half,
-                max_tokens=settings.passage_tokens,
-                on_progress=lambda message: err.print(message, highlight=False),
-            )
+    outcomes = [outcome for _, found in _outcomes(folders, systems, half) for outcome in found]
+    costs = regrets(outcomes)
     if as_json:
         rows = [outcome.as_json() for outcome in outcomes]
-        sys.stdout.write(json.dumps({"embedder": embedder.name, "results": rows}, ensure_ascii=False, indent=2) + "\n")
+        regret = [{**asdict(one), "regret": round(one.regret, 4)} for one in costs]
+        document = {"embedder": load_settings().embedder, "results": rows, "regret": regret}
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
         return
     table = Table("set", "system", "nDCG@10", "recall@10", "MRR@10", "recall@100", "queries", "documents")
     for o in outcomes:
@@ -55,6 +48,59 @@ def run_command(
         numbers = (f"{v[name]:.4f}" for name in ("ndcg@10", "recall@10", "mrr@10", "recall@100"))
         table.add_row(o.set, o.system, *numbers, str(o.queries), str(o.documents))
     Console().print(table)
+    for one in costs:
+        line = f"{one.set}: {one.system} against the better leg, {one.better}: {-one.regret:+.4f} (p {one.p:.3f})"
+        Console().print(line, highlight=False)
+
+
+@app.command("compare")
+def compare_command(
+    before: Annotated[str, typer.Argument(metavar="A", help=f"One system of: {', '.join(SYSTEMS)}.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The other one.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Judged sets in the BEIR layout.")],
+    half: Annotated[str, typer.Option(help="Which queries: all, tune or report (halves by hash of the id).")] = "all",
+    most: Annotated[int, typer.Option(min=0, help="Questions shown of those won and of those lost.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Compare two systems question by question: what B wins and loses against A, why, and whether it may be chance."""
+    systems = ",".join(dict.fromkeys(["bm25", "dense", before, after]))
+    found = [compare(judged, outcomes, before, after) for judged, outcomes in _outcomes(folders, systems, half)]
+    if as_json:
+        document = {"half": half, "comparisons": [one.as_json(most) for one in found]}
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        return
+    console = Console()
+    for one in found:
+        console.print(
+            f"{one.set}, {one.queries} questions: nDCG@10 {one.a} {one.mean_a:.4f}, {one.b} {one.mean_b:.4f} "
+            f"(p {one.p:.4f}); {one.b} wins {len(one.won)}, loses {len(one.lost)}",
+            highlight=False,
+        )
+        for word, some in (("won", one.won), ("lost", one.lost)):
+            for d in some[:most]:
+                console.print(f"  {word} {d.before:.2f} to {d.after:.2f}: {d.text}", markup=False, highlight=False)
+                console.print(f"      {d.why}", markup=False, highlight=False, style="dim")
+
+
+def _outcomes(folders: list[Path], systems: str, half: str) -> Iterator[tuple[JudgedSet, list[Outcome]]]:
+    """Run the systems over each set; yields when a set is done."""
+    settings = load_settings()
+    err = Console(stderr=True)
+    names = [name.strip() for name in systems.split(",") if name.strip()]
+    sets = [load(folder) for folder in folders]
+    with embedder_of(settings) as embedder:
+        for judged in sets:
+            yield (
+                judged,
+                run(
+                    judged,
+                    names,
+                    embedder,
+                    half=half,
+                    max_tokens=settings.passage_tokens,
+                    on_progress=lambda message: err.print(message, highlight=False),
+                ),
+            )
 
 
 @app.command("demo")

@@ -40,10 +40,24 @@ def _reciprocal_rank(candidates: Candidates) -> npt.NDArray[np.float64]:
     return score
 
 
+def _convex(candidates: Candidates) -> npt.NDArray[np.float64]:
+    """Each leg brought to 0 to 1 by its least and largest among the candidates, then .6 dense and .4 BM25.
+
+    A baseline: Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (TOIS 2023).
+    """
+    return 0.6 * _unit_range(candidates.dense.astype(np.float64)) + 0.4 * _unit_range(candidates.lexical)
+
+
+def _unit_range(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    spread = float(np.ptp(values)) if len(values) else 0.0
+    return (values - values.min()) / spread if spread else np.zeros(len(values))
+
+
 SYSTEMS: dict[str, Ranker] = {
     "bm25": lambda candidates: candidates.lexical,
     "dense": lambda candidates: candidates.dense.astype(np.float64),
     "rrf": _reciprocal_rank,
+    "convex": _convex,
     "hybrid": fuse,
 }
 
@@ -60,6 +74,10 @@ class Outcome:
     values: dict[str, float]
     """Means by measure."""
     per_query: dict[str, dict[str, float]]
+    rankings: dict[str, list[str]]
+    """Documents of each query, best first."""
+    known: dict[str, tuple[int, int]]
+    """Of each query: how many of its terms the corpus has, and how many it has."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -91,18 +109,31 @@ def run(
     tell = on_progress or (lambda _: None)
     with knowledge_base(judged.name, corpus_of(judged), embedder, max_tokens=max_tokens, tell=tell) as kb:
         tell(f"{judged.name}: ranking")
-        rankings = _rank(kb.db, kb.index, embedder, judged, systems, half)
+        rankings, known = _rank(kb.db, kb.index, embedder, judged, systems, half)
     outcomes = []
     for system in systems:
         per_query = measure(rankings[system], judged.qrels)
-        values = {name: mean(found) for name, found in per_query.items()}
-        outcomes.append(Outcome(judged.name, system, kb.documents, len(rankings[system]), half, values, per_query))
+        outcomes.append(
+            Outcome(
+                set=judged.name,
+                system=system,
+                documents=kb.documents,
+                queries=len(rankings[system]),
+                half=half,
+                values={name: mean(found) for name, found in per_query.items()},
+                per_query=per_query,
+                rankings=rankings[system],
+                known=known,
+            )
+        )
     return outcomes
 
 
 def _rank(
     db: Database, index: LocalIndex, embedder: Embedder, judged: JudgedSet, systems: Sequence[str], half: str
-) -> dict[str, dict[str, list[str]]]:
+) -> tuple[dict[str, dict[str, list[str]]], dict[str, tuple[int, int]]]:
+    """Return rankings by system and query, and of each query how many terms are known and how many it has."""
+    known: dict[str, tuple[int, int]] = {}
     rankings: dict[str, dict[str, list[str]]] = {system: {} for system in systems}
     with db.read() as session:
         scope = scope_of(session, SYSTEM).published_only()
@@ -115,6 +146,7 @@ def _rank(
         candidates = index.search(
             Query(terms=analyze(text), vector=embedder.embed_query(text)), scope=scope, filters=filters, limit=_PASSAGES
         )
+        known[query.id] = candidates.stats.terms_known, candidates.stats.terms
         for system in systems:
             score = SYSTEMS[system](candidates)
             ranking: dict[str, None] = {}
@@ -125,4 +157,4 @@ def _rank(
                 if len(ranking) == DEPTH:
                     break
             rankings[system][query.id] = list(ranking)
-    return rankings
+    return rankings, known
