@@ -86,13 +86,13 @@ class Follower:
         self._current.close()
 
     def _run(self) -> None:
-        cleared_at = 0.0
+        cleared_at = -_CLEAR_SECONDS  # at the first rest, however long the machine has been up
         while not self._stopping.is_set():
             try:
                 moved = self._step()
                 self._follow()
                 self._step_error = None
-                if not moved and time.monotonic() - cleared_at > _CLEAR_SECONDS:
+                if not moved and time.monotonic() - cleared_at >= _CLEAR_SECONDS:
                     self._generations.clear()
                     cleared_at = time.monotonic()
             except KBError as error:

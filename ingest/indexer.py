@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock
+from sqlalchemy import ColumnElement, and_, insert, text
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import insert, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
@@ -132,19 +132,23 @@ class Indexer:
 
     def _unprepared(self, session: Session, latest: Collection[int]) -> list[tuple[Item, Revision]]:
         """Return published items whose live revision has no passages of this chunker."""
+        statement = (
+            select(Item, Revision)
+            .join(Revision, col(Revision.id) == col(Item.live_revision_id))
+            .where(self._lacking(latest))
+            .order_by(col(Item.id))
+        )
+        return list(session.exec(statement))
+
+    def _lacking(self, latest: Collection[int]) -> ColumnElement[bool]:
+        """Return the condition, on items, of being published and having no passages of the live revision."""
         current = select(Passage.item_id).where(
             col(Passage.item_id) == col(Item.id),
             col(Passage.generation) == self._index.generation,
             col(Passage.revision_id) == col(Item.live_revision_id),
             col(Passage.chunker) == CHUNKER_VERSION,
         )
-        statement = (
-            select(Item, Revision)
-            .join(Revision, col(Revision.id) == col(Item.live_revision_id))
-            .where(col(Item.id).in_(sorted(latest)), col(Item.state) == State.PUBLISHED, ~current.exists())
-            .order_by(col(Item.id))
-        )
-        return list(session.exec(statement))
+        return and_(col(Item.id).in_(sorted(latest)), col(Item.state) == State.PUBLISHED, ~current.exists())
 
     def _unembedded(self, session: Session, latest: Collection[int]) -> dict[str, str]:
         """Return texts by hash of live passages that have no vector of this embedder."""
@@ -216,7 +220,8 @@ class Indexer:
         """Replace the passages of those items that still have the revision they were cut from and still lack them."""
         if session.get_bind().dialect.name == "postgresql":  # servers on other machines know nothing of our file lock
             session.connection().execute(text(f"SELECT pg_advisory_xact_lock({_LOCK}, {self._index.generation})"))
-        still = {revision.id for _, revision in self._unprepared(session, [int(item.id or 0) for item, _ in missing])}
+        ids = [int(item.id or 0) for item, _ in missing]
+        still = set(session.exec(select(Item.live_revision_id).where(self._lacking(ids))))
         rows: list[dict[str, Any]] = []
         for (item, revision), passages in zip(missing, made, strict=True):
             if revision.id in still:

@@ -102,7 +102,7 @@ def build(
         first = not opening.active_number()
         opened = opening.open_active() if first else opening.begin(opening.wanted(analyzer))
         try:
-            _build(db, opened)
+            _build(opened)
             if switch and not first:
                 result = _switch(db, opening, opened, asked, force=force)
             else:
@@ -159,7 +159,7 @@ def rebuild(data: Path | None) -> Rebuilt:
             row = generations.active(session)
         opened = opening.open_active() if row is None else opening.begin(generations.recipe(row), again=True)
         try:
-            _build(db, opened)
+            _build(opened)
             with db.write() as session:
                 generations.activate(session, opened.number, keep=False)
             return Rebuilt(opened.number, opened.index.stats().passages)
@@ -175,7 +175,7 @@ def _go_to(number: int, judged: list[Path] | None, force: bool, data: Path | Non
         asked = _asked(loaded, db, judged)
         opened = opening.open(number)
         try:
-            _build(db, opened)
+            _build(opened)
             result = _switch(db, opening, opened, asked, force=force)
         finally:
             opened.close()
@@ -191,7 +191,7 @@ def _parts(loaded: Settings) -> Iterator[tuple[Database, Generations]]:
         db.dispose()
 
 
-def _build(db: Database, opened: Opened) -> None:
+def _build(opened: Opened) -> None:
     """Bring it level with the change log, leaving the processor to whoever answers questions meanwhile."""
     os.setpriority(os.PRIO_PROCESS, 0, _NICE)
     with progress(f"Generation {opened.number}", total=opened.indexer.behind()) as advance:

@@ -81,7 +81,14 @@ class Check:
 def doctor(data: DataOption = None, as_json: JsonOption = False) -> None:
     """Look at the installation and say what is wrong and what to do. Changes nothing in the knowledge base."""
     loaded = settings(data)
-    checks = [_python(), *_packages(), _folder(loaded), _disk(loaded), *_database(loaded), _model(loaded)]
+    checks = [
+        _python(),
+        *_packages(),
+        _folder(loaded),
+        _disk(loaded),
+        *_database(loaded),
+        _model(loaded, loaded.embedder),
+    ]
     if as_json:
         emit({"checks": [asdict(check) for check in checks]})
     else:
@@ -138,6 +145,7 @@ def _database(loaded: Settings) -> list[Check]:
         return [
             Check("database", True, f"{db.dialect}, migration {db.version()}, {count} published items, change {seq}"),
             _index(loaded, seq, active),
+            *([_model(loaded, active.embedder)] if active is not None and active.embedder != loaded.embedder else []),
         ]
     except KBError as error:
         return [Check("database", False, error.message)]
@@ -162,11 +170,11 @@ def _index(loaded: Settings, seq: int, active: Generation | None) -> Check:
     )
 
 
-def _model(loaded: Settings) -> Check:
+def _model(loaded: Settings, name: str) -> Check:
     from retrieval.embed import load_embedder
 
     try:
-        model = load_embedder(loaded.embedder, Path(loaded.cache), loaded.threads)
+        model = load_embedder(name, Path(loaded.cache), loaded.threads)
         vector = model.embed_query("ready?")
     except KBError as error:
         return Check("model", False, error.message)
