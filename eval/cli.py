@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,8 @@ from rich.table import Table
 
 from eval.answers import run_demo, summary
 from eval.compare import compare, regrets
-from eval.run import SYSTEMS, Outcome, run
+from eval.run import SYSTEMS, Outcome, Ranker, run
+from eval.tune import chosen, grid, record, tune
 from eval.vectors import embedder_of
 from ingest.judged import JudgedSet, load
 from kb.settings import load_settings
@@ -31,10 +32,11 @@ def run_command(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Judged sets in the BEIR layout.")],
     systems: Annotated[str, typer.Option(help=f"Comma-separated: {', '.join(SYSTEMS)}.")] = "bm25,dense,hybrid",
     half: Annotated[str, typer.Option(help="Which queries: all, tune or report (halves by hash of the id).")] = "all",
+    most: Annotated[int | None, typer.Option(min=1, help="Queries of each set, drawn by a hash of the id.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Ingest each set into a throw-away data folder, rank its queries, print the measures."""
-    outcomes = [outcome for _, found in _outcomes(folders, systems, half) for outcome in found]
+    outcomes = [outcome for _, found in _outcomes(folders, systems, half, most) for outcome in found]
     costs = regrets(outcomes)
     if as_json:
         rows = [outcome.as_json() for outcome in outcomes]
@@ -82,11 +84,13 @@ def compare_command(
                 console.print(f"      {d.why}", markup=False, highlight=False, style="dim")
 
 
-def _outcomes(folders: list[Path], systems: str, half: str) -> Iterator[tuple[JudgedSet, list[Outcome]]]:
+def _outcomes(
+    folders: list[Path], systems: str | Mapping[str, Ranker], half: str, most: int | None = None
+) -> Iterator[tuple[JudgedSet, list[Outcome]]]:
     """Run the systems over each set; yields when a set is done."""
     settings = load_settings()
     err = Console(stderr=True)
-    names = [name.strip() for name in systems.split(",") if name.strip()]
+    names = [name.strip() for name in systems.split(",") if name.strip()] if isinstance(systems, str) else systems
     sets = [load(folder) for folder in folders]
     with embedder_of(settings) as embedder:
         for judged in sets:
@@ -97,10 +101,29 @@ def _outcomes(folders: list[Path], systems: str, half: str) -> Iterator[tuple[Ju
                     names,
                     embedder,
                     half=half,
+                    most=most,
                     max_tokens=settings.passage_tokens,
                     on_progress=lambda message: err.print(message, highlight=False),
                 ),
             )
+
+
+@app.command("tune")
+def tune_command(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Judged sets; A@B: questions of A over B.")],
+    most: Annotated[int | None, typer.Option(min=1, help="Queries of each set, drawn by a hash of the id.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write what was found into retrieval/tuned.json.")] = False,
+) -> None:
+    """Tune the fusion of the two legs on the tuning halves of judged sets."""
+    tried = list(tune(_outcomes(folders, grid(), "tune", most)))
+    best = chosen(tried)
+    table = Table("weight", "damping", "mean gain", "worst", "")
+    for one in sorted(tried, key=lambda one: -one.mean_gain):
+        mark = "chosen" if one is best else ""
+        table.add_row(str(one.weight), str(one.damping), f"{one.mean_gain:+.4f}", f"{one.worst:+.4f}", mark)
+    Console().print(table)
+    if write:
+        Console().print(str(record(best, load_settings().embedder)))
 
 
 @app.command("demo")

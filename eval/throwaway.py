@@ -20,6 +20,9 @@ from retrieval.search import Searcher
 READER = Principal(role=Role.AGENT, subject="evaluation")
 """Who asks the questions of an evaluation."""
 
+UNREADABLE = 0.01
+"""Largest share of documents without any text; published judged sets have some, and nobody can find them."""
+
 Tell = Callable[[str], None]
 
 
@@ -42,14 +45,17 @@ class KnowledgeBase:
 def knowledge_base(
     name: str, load: Callable[[Database], Report], embedder: Embedder, *, max_tokens: int = 400, tell: Tell
 ) -> Iterator[KnowledgeBase]:
-    """Give a knowledge base with what `load` puts into it. Raises InvalidInput if a document cannot be read."""
+    """Give a knowledge base with what `load` puts into it. Raises InvalidInput if too many cannot be read."""
     with tempfile.TemporaryDirectory(prefix="answerwell-eval-") as folder:
         db = Database(f"sqlite:///{folder}/kb.sqlite3")
         db.migrate()
         tell(f"{name}: reading")
         report = load(db)
         if report.failed:
-            raise InvalidInput(f"{name}: {len(report.failed)} documents cannot be read, the first: {report.failed[0]}")
+            unread = f"{name}: {len(report.failed)} documents cannot be read, the first: {report.failed[0]}"
+            if len(report.failed) > UNREADABLE * max(1, report.added):
+                raise InvalidInput(unread)
+            tell(unread)
         opening = Generations(
             db,
             lambda _: embedder,

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,15 @@ class JudgedSet:
 
 
 def load(folder: Path) -> JudgedSet:
-    """Read a judged set. Raises NotFound for a missing file, UnreadableSource for a line that cannot be read."""
+    """Read a judged set. Raises NotFound for a missing file, UnreadableSource for a line that cannot be read.
+
+    `A@B` are the questions and judgments of A over the documents of B: for sets that are translations of one another.
+    """
+    questions, at, documents = str(folder).partition("@")
+    if at and not folder.exists():
+        _require(Path(documents), "corpus.jsonl")
+        names = (Path(path).resolve().name for path in (questions, documents))
+        return replace(load_questions(Path(questions), "@".join(names)), corpus=Path(documents) / "corpus.jsonl")
     _require(folder, "corpus.jsonl")
     return load_questions(folder, folder.resolve().name)
 

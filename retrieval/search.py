@@ -126,14 +126,10 @@ class Searcher:
         embed_ms = _ms(embedding_started)
         with self.db.read() as session:
             scope = scope_of(session, reader).published_only()
-            candidates = index.search(
-                Query(terms=terms, vector=vector),
-                scope=scope,
-                filters=filters or Filters(),
-                limit=max(_DEPTH, 5 * limit),
-            )
+            query = Query(terms=terms, vector=vector, lang=spoken)
+            candidates = index.search(query, scope=scope, filters=filters or Filters(), limit=max(_DEPTH, 5 * limit))
             fuse_started = time.perf_counter()
-            score = fuse(candidates)
+            score = fuse(candidates, query)
             ranking = order(score, candidates.passage)
             fuse_ms = _ms(fuse_started)
             read_started = time.perf_counter()

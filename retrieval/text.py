@@ -1,6 +1,7 @@
 """From text to terms, the one way: passages and questions, English, Chinese and the two mixed.
 
 - NFKC (full width becomes half width), then case folded; offsets lead back to the text as it was given.
+- Traditional characters become simplified ones, each by itself (`retrieval.han`).
 - Split at script borders: "解析pdf" is 解析 and pdf.
 - Chinese, Japanese and Korean runs give overlapping pairs of characters; a run of one gives that character.
 - Words give their stem (Snowball English); function words are dropped unless there is nothing else.
@@ -19,9 +20,10 @@ from dataclasses import dataclass
 import Stemmer
 
 from kb.errors import Misconfigured, shown
+from retrieval.han import simplified
 from retrieval.stopwords import ENGLISH
 
-ANALYZER_VERSION = "1"
+ANALYZER_VERSION = "2"
 """Changes whenever the same text would give other terms: another version is another generation of the index."""
 
 _CJK = "\u3005\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
@@ -62,7 +64,15 @@ class Span:
 
 def analyze(text: str) -> list[str]:
     """Return the terms of a text in its order, repeats kept. Never raises; time is linear in the text's length."""
-    normal = unicodedata.normalize("NFKC", text)
+    return _analyzed(simplified(unicodedata.normalize("NFKC", text)))
+
+
+def _analyze_1(text: str) -> list[str]:
+    """Version 1: traditional and simplified characters are different ones."""
+    return _analyzed(unicodedata.normalize("NFKC", text))
+
+
+def _analyzed(normal: str) -> list[str]:
     terms: list[str] = []
     dropped: list[str] = []
     for term, _, _, stop in _terms(normal):
@@ -73,7 +83,7 @@ def analyze(text: str) -> list[str]:
 Analyzer = Callable[[str], list[str]]
 """From a text to its terms."""
 
-ANALYZERS: dict[str, Analyzer] = {ANALYZER_VERSION: analyze}
+ANALYZERS: dict[str, Analyzer] = {"1": _analyze_1, ANALYZER_VERSION: analyze}
 """The rules that this program can search with, by version. Those of the version before stay while an index may still
 be made with them: it is searched with them until the new generation is switched to."""
 
@@ -95,7 +105,7 @@ def spans(text: str) -> list[Span]:
     normal, starts, ends = _normalized(text)
     kept: list[Span] = []
     dropped: list[Span] = []
-    for term, start, end, stop in _terms(normal):
+    for term, start, end, stop in _terms(simplified(normal)):
         span = Span(term, starts[start], ends[end - 1]) if starts else Span(term, start, end)
         (dropped if stop else kept).append(span)
     return kept or dropped

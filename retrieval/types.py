@@ -66,6 +66,8 @@ class Query:
     """Analyzed terms in query order, repeats kept."""
     vector: Vector | None
     """None: lexical leg only."""
+    lang: str = "und"
+    """BCP 47 language of the question; `und`: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Candidates:
     """Cosine of question and passage; 0 where the query has no vector."""
     lexical: npt.NDArray[np.float64]
     """BM25Okapi score over the live corpus; 0 where no term is shared."""
+    lang: npt.NDArray[np.str_]
+    """BCP 47 language of each passage's item."""
     stats: QueryStats
     generation: int
     watermark: int

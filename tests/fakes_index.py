@@ -65,6 +65,7 @@ class BruteForceIndex:
             item=np.array([rows[n][1].item for n in chosen], np.int64),
             dense=dense[chosen] if chosen else np.zeros(0, np.float32),
             lexical=np.array([lexical[n] for n in chosen], np.float64),
+            lang=np.array([_lang(rows[n][1]) for n in chosen], np.str_),
             stats=QueryStats(
                 passages=len(rows),
                 dense_mean=float(dense.mean()) if rows and query.vector is not None else 0.0,
@@ -92,6 +93,11 @@ class BruteForceIndex:
     def _check(self, vector: np.ndarray) -> None:
         if vector.shape != (self._dim,) or not np.isfinite(vector).all():
             raise InvalidInput("not a vector of this index")
+
+
+def _lang(change: Change) -> str:
+    assert change.attributes is not None
+    return change.attributes.lang
 
 
 def _inside(attributes: Attributes | None, scope: Scope, filters: Filters) -> bool:

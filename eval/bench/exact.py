@@ -58,8 +58,10 @@ class Reference:
             terms=0,
             terms_known=0,
         )
-        found = Candidates(rows, rows, cosine[rows].astype(np.float32), bm25[rows], stats, 1, 0, {})
-        score = fuse(found)
+        found = Candidates(
+            rows, rows, cosine[rows].astype(np.float32), bm25[rows], np.full(len(rows), "en"), stats, 1, 0, {}
+        )
+        score = fuse(found, Query(terms=[], vector=None))
         best = order(score, rows)
         count = int(np.count_nonzero(score >= score[best[:10]].min() - _TIE)) if len(rows) else 0
         return rows[best[:count]], score[best[:count]]

@@ -129,7 +129,7 @@ def _delete(index: LocalIndex, asked: list[Question]) -> dict[str, Any]:
     for question in asked[:DELETES]:
         query = Query(terms=question.terms, vector=question.vector)
         before = index.search(query, scope=SCOPE, filters=Filters(), limit=LIMIT)
-        best = int(order(fuse(before), before.passage)[0])
+        best = int(order(fuse(before, query), before.passage)[0])
         passage, item = int(before.passage[best]), int(before.item[best])
         started = time.perf_counter()
         index.apply([Change(index.watermark + 1, item, None, ())])

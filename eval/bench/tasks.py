@@ -39,7 +39,7 @@ def ask(index: LocalIndex, question: Question, filters: Filters | None = None) -
     """Return the ids of the ten best of the fused ranking under the scope."""
     query = Query(terms=question.terms, vector=question.vector)
     found = index.search(query, scope=SCOPE, filters=filters or Filters(), limit=LIMIT)
-    return found.passage[order(fuse(found), found.passage)][:10]
+    return found.passage[order(fuse(found, query), found.passage)][:10]
 
 
 def ask_lexical(index: LocalIndex, question: Question) -> object:

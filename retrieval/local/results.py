@@ -42,7 +42,7 @@ class Results:
         if kept is not None:
             return replace(kept[0], took_ms=_NO_TIME)
         found = find()
-        for array in (found.passage, found.item, found.dense, found.lexical):
+        for array in (found.passage, found.item, found.dense, found.lexical, found.lang):
             array.setflags(write=False)
         self._keep(key, found, _size(query, scope, filters, found))
         return found
@@ -60,7 +60,7 @@ class Results:
 
 def _size(query: Query, scope: Scope, filters: Filters, found: Candidates) -> int:
     """Return about how many bytes a result and its key take: 100 for each small object, 1,000 for what all have."""
-    arrays = found.passage.nbytes + found.item.nbytes + found.dense.nbytes + found.lexical.nbytes
+    arrays = found.passage.nbytes + found.item.nbytes + found.dense.nbytes + found.lexical.nbytes + found.lang.nbytes
     vector = query.vector.nbytes if query.vector is not None else 0
     groups = (scope.audiences, scope.spaces or (), scope.groups or (), filters.kinds, filters.langs, filters.spaces)
     values = sum(map(len, groups)) + sum(map(len, filters.labels.values()))

@@ -128,6 +128,7 @@ class Snapshot:
             item=_joined([part.segment.items[at] for part, at, _ in chosen], np.int64),
             dense=_joined(dense, np.float32),
             lexical=_joined([score[at] for _, at, (score, _) in chosen], np.float64),
+            lang=_joined([np.array(part.segment.words)[part.segment.langs[at]] for part, at, _ in chosen], np.str_),
             stats=QueryStats(
                 passages=self.passages,
                 dense_mean=mean,

@@ -292,8 +292,8 @@ def test_every_index_finds_what_brute_force_finds(
     a = right.search(asked, scope=scope, filters=filters, limit=limit)
     b = index.search(asked, scope=scope, filters=filters, limit=limit)
     index.close()
-    assert sorted(zip(a.passage, a.item, a.lexical, strict=True)) == sorted(
-        zip(b.passage, b.item, b.lexical, strict=True)
+    assert sorted(zip(a.passage, a.item, a.lexical, a.lang, strict=True)) == sorted(
+        zip(b.passage, b.item, b.lexical, b.lang, strict=True)
     )
     by_id = dict(zip(b.passage, b.dense, strict=True))
     assert all(abs(by_id[id_] - score) < 1e-5 for id_, score in zip(a.passage, a.dense, strict=True))

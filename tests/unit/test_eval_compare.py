@@ -13,7 +13,7 @@ from eval.significance import randomisation
 from ingest.judged import JudgedQuery, JudgedSet
 from kb.errors import InvalidInput
 from retrieval.measures import mean, measure
-from retrieval.types import Candidates, QueryStats
+from retrieval.types import Candidates, Query, QueryStats
 
 values = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=9)
 
@@ -77,15 +77,17 @@ def test_regret_is_against_the_better_leg() -> None:
 def test_baselines_rank_as_their_papers_say() -> None:
     stats = QueryStats(3, 0.0, 1.0, 10.0, 2, 2)
     ids = np.array([1, 2, 3])
+    query = Query(terms=["a", "b"], vector=None)
     candidates = Candidates(
         passage=ids,
         item=ids,
         dense=np.array([0.9, 0.5, 0.1], np.float32),
         lexical=np.array([0.0, 4.0, 2.0]),
+        lang=np.array(["en"] * 3),
         stats=stats,
         generation=1,
         watermark=1,
         took_ms={},
     )
-    assert SYSTEMS["convex"](candidates).tolist() == pytest.approx([0.6, 0.3 + 0.4, 0.2])
-    assert SYSTEMS["rrf"](candidates).tolist() == pytest.approx([1 / 61, 1 / 61 + 1 / 62, 1 / 62 + 1 / 63])
+    assert SYSTEMS["convex"](candidates, query).tolist() == pytest.approx([0.6, 0.3 + 0.4, 0.2])
+    assert SYSTEMS["rrf"](candidates, query).tolist() == pytest.approx([1 / 61, 1 / 61 + 1 / 62, 1 / 62 + 1 / 63])

@@ -30,6 +30,7 @@ class Finder:
             item=np.arange(self._size, dtype=np.int64),
             dense=np.zeros(self._size, np.float32),
             lexical=np.zeros(self._size),
+            lang=np.full(self._size, "en"),
             stats=QueryStats(1, 0.0, 0.0, 0.0, 1, 1),
             generation=1,
             watermark=1,
