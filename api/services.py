@@ -122,7 +122,7 @@ def open_services(settings: Settings, *, load: Load | None = None, on_progress: 
             opened.recipe.analyzer,
             *wished,
         )
-    searcher = Searcher(db, opened.index, opened.embedder)
+    searcher = Searcher(db, opened.index, opened.embedder, risk=settings.answer_risk, answerable=settings.answerable)
     return Services(
         settings=settings,
         db=db,

@@ -36,6 +36,15 @@ class Settings(BaseSettings):
         default="fp16",
         description="How vectors are scanned: fp16, exactly; sq8, by 8-bit codes in half the memory.",
     )
+    answer_risk: float = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="Share of wrong answers that is borne: lower answers less often; between, questions are offered.",
+    )
+    answerable: float = Field(
+        default=0.8, gt=0, lt=1, description="Share of the questions asked that this knowledge base has an answer to."
+    )
     host: str = Field(default="127.0.0.1", description="Address that `kb serve` binds to.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port that `kb serve` binds to; 0: any free one.")
     workers: int = Field(default=1, ge=1, le=64, description="Processes that `kb serve` answers with.")

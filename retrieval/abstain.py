@@ -1,21 +1,46 @@
 """Whether to answer, to offer questions, or to say that nothing was found.
 
-PROVISIONAL: a logistic model over four features of the best hit, with thresholds set on the tuning halves of a few
-judged sets (docs/decisions/0008-bands.md). The evaluation work replaces it by calibrated probabilities with a target
-risk.
+The confidence is a probability: that the first hit is what an editor would have named. It comes from a logistic model
+over things that any reader can check: how near the passage is in meaning, how many of the question's words it has, and
+how far it leads, in meaning and in words, over the next hits that are about something else. The model was fitted on
+judged questions, half of which had their passages taken away (`kb eval calibrate`, docs/decisions/0008-bands.md); its
+weights are never below 0, so that a better hit never makes a lower band.
+
+How many of the questions that are asked have an answer at all differs from place to place, and both the confidence and
+what is risked depend on it: it is a setting (`KB_ANSWERABLE`). An answer is given where the confidence reaches the
+lowest threshold from which, on the judged questions mixed in that proportion, at most `KB_ANSWER_RISK` of the answers
+were wrong.
 """
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import exp, inf, log
 
 from retrieval.search import Hit, Results
 from retrieval.text import analyze
+from retrieval.tuned import TUNED, Confidence, Model
 
+RISK = 0.1
+"""Share of wrong answers that is borne where nothing else is set."""
+ANSWERABLE = 0.8
+"""Share of the questions asked that have an answer, where nothing else is set."""
+OFFERED = 1 / 3
+"""Least confidence at which questions are offered: of three such offers one begins with the right one."""
+CONSIDERED = 10
+"""Hits that are looked at."""
+_NEXT = 3
+"""Hits about something else that the first is held against."""
+_LEAST_STD = 1e-6
+_SAME = 0.8
+"""Share of words in common from which two titles are of one thing."""
 _CODE = re.compile(r"(?=.*\d)[a-z]+[-_]?[a-z]?\d+")
 """Letters and a number in one, as analyzed: fb-e21, app-1103, kb5034441."""
+
+
+_STRICT = re.compile(r"[a-z]+-[a-z]?\d{2,}|[a-z]{2,4}\d{4,}")
+"""What can be nothing but a code: win11 and wifi6 are none."""
 
 
 class Band(StrEnum):
@@ -25,69 +50,115 @@ class Band(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """Of the logistic model, with the two thresholds on its probability."""
-
-    bias: float
-    cosine: float
-    spread: float
-    share: float
-    margin: float
-    answer: float
-    suggest: float
-
-
-E5_SMALL = Weights(bias=-39.62, cosine=43.45, spread=0.0, share=0.0, margin=1.46, answer=0.69, suggest=0.17)
-"""For multilingual-e5-small, whose cosines lie between .7 and 1."""
-ANY_MODEL = Weights(bias=-3.4, cosine=0.0, spread=0.33, share=3.64, margin=1.26, answer=0.81, suggest=0.31)
-"""For a model whose scale of cosines is not known: it does without them."""
-
-
-def weights_for(embedder: str) -> Weights:
-    """Return the weights for an embedder by its name."""
-    return E5_SMALL if embedder == "e5-small" else ANY_MODEL
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     band: Band
     confidence: float
-    """0 to 1, not calibrated yet."""
+    """Probability that the first hit is right."""
 
 
-def features(results: Results) -> tuple[float, float, float, float]:
-    """Return cosine of the best hit, its z-score over the corpus, its BM25 as a share of the bound, the margin.
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the confidence is made of. `Others` are the next three hits whose titles are of something else."""
 
-    The margin is the lead of the best hit's fused score over the third hit's. Zeros where nothing was found.
+    cosine: float
+    """Of the question and the nearest of the first three hits."""
+    coverage: float
+    """Share of the question's distinct terms that the first hit has, its title included."""
+    cosine_lead: float
+    """That cosine above the mean of the others'."""
+    spread_lead: float
+    """The same in standard deviations of the question's cosine to all passages: for a model of unknown scale."""
+    lexical_lead: float
+    """BM25 of the first hit above the mean of the others', as a share of its upper bound for the question."""
+
+
+def features(results: Results) -> Features:
+    """Return the features of what was found; zeros where nothing was."""
+    hits = results.hits[:CONSIDERED]
+    if not hits:
+        return Features(0.0, 0.0, 0.0, 0.0, 0.0)
+    first = hits[0]
+    asked = set(results.terms)
+    said = asked & set(analyze(f"{first.found.title}\n{first.found.text}"))
+    title = set(analyze(first.found.title))
+    others = [hit for hit in hits[1:] if not _alike(title, set(analyze(hit.found.title)))][:_NEXT] or hits[1:][-1:]
+    nearest = max(hit.dense for hit in hits[:3])
+    elsewhere = _mean([hit.dense for hit in others], results.dense_mean)
+    lead = max(0.0, nearest - elsewhere)
+    words = first.lexical - _mean([hit.lexical for hit in others], 0.0)
+    return Features(
+        cosine=nearest,
+        coverage=len(said) / len(asked) if asked else 0.0,
+        cosine_lead=lead,
+        spread_lead=lead / results.dense_std if results.dense_std > _LEAST_STD else 0.0,
+        lexical_lead=max(0.0, words) / results.stats_bound if results.stats_bound > 0 else 0.0,
+    )
+
+
+def group(results: Results) -> str:
+    """Return which model is asked: `zh`, `across` where the first hit is in another language, else `other`."""
+    spoken, found = results.lang.split("-")[0], results.hits[0].found.lang.split("-")[0] if results.hits else ""
+    if found and "und" not in (spoken, found) and found != spoken:
+        return "across"
+    return "zh" if spoken == "zh" else "other"
+
+
+def logit(model: Model, of: Features) -> float:
+    """Return the log odds that a hit with these features is right, where half of the questions have an answer."""
+    return (
+        model.bias
+        + model.cosine * of.cosine
+        + model.coverage * of.coverage
+        + model.cosine_lead * of.cosine_lead
+        + model.spread_lead * of.spread_lead
+        + model.lexical_lead * of.lexical_lead
+    )
+
+
+def probability(odds: float, answerable: float = 0.5) -> float:
+    """Return the probability for log odds, where this share of the questions has an answer.
+
+    Source of the correction: Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a Classifier to New a Priori
+    Probabilities" (Neural Computation, 2002).
+    """
+    return 1 / (1 + exp(-max(-30.0, min(30.0, odds + log(answerable / (1 - answerable))))))
+
+
+def threshold(confidence: Confidence, risk: float, answerable: float) -> float:
+    """Return the lowest log odds from which on at most `risk` of the answers were wrong, infinity if there is none."""
+    least = inf
+    for odds, right, wrong, unanswerable in confidence.curve:
+        bad = answerable * wrong + (1 - answerable) * unanswerable
+        if bad <= risk * (answerable * right + bad):
+            least = odds
+    return least
+
+
+def decide(results: Results, *, risk: float = RISK, answerable: float = ANSWERABLE) -> Decision:
+    """Return the band for what was found, and how sure that is.
+
+    `risk`: the share of wrong answers that is borne. `answerable`: the share of questions that have an answer.
     """
     if not results.hits:
-        return 0.0, 0.0, 0.0, 0.0
-    best = max(results.hits[:3], key=lambda hit: hit.dense)
-    spread = (best.dense - results.dense_mean) / results.dense_std if results.dense_std > 1e-6 else 0.0
-    share = max(hit.lexical for hit in results.hits[:3]) / results.stats_bound if results.stats_bound > 0 else 0.0
-    ranked = [hit.score for hit in results.hits]
-    margin = ranked[0] - ranked[min(2, len(ranked) - 1)]
-    return best.dense, spread, share, margin
-
-
-def decide(results: Results, weights: Weights = E5_SMALL) -> Decision:
-    """Return the band for what was found, and how sure that is."""
-    if not results.hits:
         return Decision(Band.NO_ANSWER, 0.0)
-    cosine, spread, share, margin = features(results)
-    logit = (
-        weights.bias
-        + weights.cosine * cosine
-        + weights.spread * spread
-        + weights.share * share
-        + weights.margin * margin
-    )
-    confidence = 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+    known = TUNED.confidence_of(results.embedder)
+    odds = logit(known.models[group(results)], features(results))
+    sure = probability(odds, answerable)
     if results.hits[0].exact_title or _names_its_code(results):
-        confidence = max(confidence, weights.answer)
-    if confidence >= weights.answer:
-        return Decision(Band.ANSWER, confidence)
-    return Decision(Band.DID_YOU_MEAN if confidence >= weights.suggest else Band.NO_ANSWER, confidence)
+        return Decision(Band.ANSWER, max(sure, 1 - risk))
+    if _names_another_code(results):
+        return Decision(Band.NO_ANSWER, min(sure, OFFERED / 2))
+    if odds >= threshold(known, risk, answerable):
+        return Decision(Band.ANSWER, sure)
+    return Decision(Band.DID_YOU_MEAN if sure >= OFFERED else Band.NO_ANSWER, sure)
+
+
+def _mean(values: Sequence[float], otherwise: float) -> float:
+    return sum(values) / len(values) if values else otherwise
+
+
+def _alike(one: set[str], other: set[str]) -> bool:
+    return bool(one) and len(one & other) >= _SAME * len(one | other)
 
 
 def _names_its_code(results: Results) -> bool:
@@ -97,6 +168,15 @@ def _names_its_code(results: Results) -> bool:
     """
     codes = {term for term in results.terms if len(term) >= 4 and _CODE.fullmatch(term)}
     return bool(codes) and codes <= set(analyze(results.hits[0].found.title))
+
+
+def _names_another_code(results: Results) -> bool:
+    """Say whether the question names codes of which the best hit has none: what is said of FB-E21 is not of FB-E33."""
+    codes = {term for term in results.terms if _STRICT.fullmatch(term)}
+    if not codes:
+        return False
+    found = results.hits[0].found
+    return not codes & set(analyze(f"{found.title}\n{found.text}"))
 
 
 def suggestions(hits: Sequence[Hit], most: int = 5) -> list[Hit]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from kb import items
 from kb.access import Principal, scope_of
 from kb.items import Found
-from retrieval.abstain import Band, Decision, decide, suggestions, weights_for
+from retrieval.abstain import CONSIDERED, Band, Decision, decide, suggestions
 from retrieval.citations import Citation, check
 from retrieval.extract import extract
 from retrieval.search import Hit, Results, Searcher
@@ -18,7 +18,7 @@ from retrieval.text import sentences
 from retrieval.types import Filters
 
 SOURCES = 5
-"""Hits looked at for an answer."""
+"""Hits shown beside an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,13 @@ def answer(
     lang: str | None = None,
 ) -> Answer:
     """Answer from passages that `reader` may read. Raises InvalidInput or TooLarge as a search does."""
-    results = searcher.search(question, reader=reader, filters=filters, limit=SOURCES, lang=lang)
+    results = searcher.search(question, reader=reader, filters=filters, limit=CONSIDERED, lang=lang)
     return answer_from(searcher, results, reader=reader)
 
 
 def answer_from(searcher: Searcher, results: Results, *, reader: Principal) -> Answer:
     """Answer from what a search has found already."""
-    decision = decide(results, weights_for(results.embedder))
+    decision = decide(results, risk=searcher.risk, answerable=searcher.answerable)
     if decision.band is not Band.ANSWER:
         offered = suggestions(results.hits, 5 if decision.band is Band.DID_YOU_MEAN else 3)
         return _of(results, decision, suggestions=offered)
@@ -152,9 +152,9 @@ async def stream(
     Yields Sources first and ends with exactly one of Answered, DidYouMean, NoAnswer.
     """
     results = await asyncio.to_thread(
-        searcher.search, question, reader=reader, filters=filters, limit=SOURCES, lang=lang
+        searcher.search, question, reader=reader, filters=filters, limit=CONSIDERED, lang=lang
     )
-    yield Sources(results.hits)
+    yield Sources(results.hits[:SOURCES])
     result = await asyncio.to_thread(answer_from, searcher, results, reader=reader)
     if result.band is Band.ANSWER:
         for start, end in _pieces(result.text):

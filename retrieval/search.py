@@ -80,9 +80,13 @@ class Results:
 class Searcher:
     """All that a search needs. Safe to share between threads."""
 
-    def __init__(self, db: Database, index: SearchIndex, embedder: Embedder) -> None:
-        """`index` was made with `embedder`."""
+    def __init__(
+        self, db: Database, index: SearchIndex, embedder: Embedder, *, risk: float = 0.1, answerable: float = 0.8
+    ) -> None:
+        """`index` was made with `embedder`; `risk` and `answerable` are those of `retrieval.abstain.decide`."""
         self.db = db
+        self.risk = risk
+        self.answerable = answerable
         self._engine = (index, embedder)
 
     @property

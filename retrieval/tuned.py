@@ -1,9 +1,36 @@
-"""Constants that were tuned, in one file with the runs that made them: `tuned.json`, written by `kb eval tune`."""
+"""Constants that were tuned, in one file with the runs that made them: `tuned.json`, written by `kb eval`."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
+
+ANY = "*"
+"""Stands for an embedder whose scale of cosines is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A logistic model of `retrieval.abstain`."""
+
+    bias: float
+    cosine: float
+    coverage: float
+    cosine_lead: float
+    spread_lead: float
+    lexical_lead: float
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """How sure an answer is, for one embedder."""
+
+    models: dict[str, Model]
+    """By group: zh, other, across."""
+    curve: tuple[tuple[float, float, float, float], ...]
+    """What answering from given log odds on comes to, these falling: (log odds, share of the answerable questions that
+    are answered right, that are answered wrong, share of the unanswerable ones that are answered)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,9 +38,14 @@ class Tuned:
     """What the runs recorded in the file came to."""
 
     lexical_weight: float
-    """Of the lexical part, in standard deviations of the cosine."""
+    """Of the lexical part of a fused score, in standard deviations of the cosine."""
     lexical_damping: float
     """Added to the share that the lexical part is relative to."""
+    confidence: dict[str, Confidence]
+    """By name of the embedder."""
+
+    def confidence_of(self, embedder: str) -> Confidence:
+        return self.confidence.get(embedder, self.confidence[ANY])
 
 
 def read() -> dict[str, Any]:
@@ -22,9 +54,22 @@ def read() -> dict[str, Any]:
     return found
 
 
+def confidence(part: Mapping[str, Any]) -> Confidence:
+    """Return what the file says of one embedder."""
+    return Confidence(
+        models={group: Model(**weights) for group, weights in part["models"].items()},
+        curve=tuple((odds, right, wrong, unanswerable) for odds, right, wrong, unanswerable in part["curve"]),
+    )
+
+
 def _tuned() -> Tuned:
-    fusion = read()["fusion"]
-    return Tuned(lexical_weight=fusion["lexical_weight"], lexical_damping=fusion["lexical_damping"])
+    document = read()
+    fusion = document["fusion"]
+    return Tuned(
+        lexical_weight=fusion["lexical_weight"],
+        lexical_damping=fusion["lexical_damping"],
+        confidence={name: confidence(part) for name, part in document["confidence"].items() if name != "run"},
+    )
 
 
 TUNED = _tuned()

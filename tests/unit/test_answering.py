@@ -1,6 +1,7 @@
 """Extracts, citations and the text of an answer: whole, from the right section, to the letter."""
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -8,11 +9,12 @@ from hypothesis import strategies as st
 
 from kb.items import Found
 from kb.models import Kind
-from retrieval.abstain import Band, decide, features, suggestions
+from retrieval.abstain import Band, Features, decide, features, group, logit, probability, suggestions, threshold
 from retrieval.citations import Citation, UnsupportedCitation, check
 from retrieval.extract import LONGEST, extract, segments
 from retrieval.search import Hit, Results
 from retrieval.text import analyze
+from retrieval.tuned import TUNED, Confidence
 
 KCS = """## Issue
 
@@ -149,7 +151,7 @@ def test_better_hits_never_make_a_lower_band() -> None:
 
 def test_nothing_found_is_no_answer_and_an_exact_title_is_one() -> None:
     assert decide(results()).band is Band.NO_ANSWER
-    assert features(results()) == (0.0, 0.0, 0.0, 0.0)
+    assert features(results()) == Features(0.0, 0.0, 0.0, 0.0, 0.0)
     assert decide(results(hit(0.5, 0.0, 0.0, exact_title=True))).band is Band.ANSWER
 
 
@@ -157,7 +159,69 @@ def test_a_code_in_the_title_is_an_answer() -> None:
     named = replace(hit(0.5, 0.0, 0.0), found=replace(FOUND, title="FB-E21: the line is not authenticated"))
     assert decide(replace(results(named), terms=analyze("FB-E21"))).band is Band.ANSWER
     assert decide(replace(results(named), terms=analyze("FB-E33"))).band is Band.NO_ANSWER
-    assert decide(replace(results(named), terms=analyze("the line"))).band is Band.NO_ANSWER
+    assert decide(replace(results(named), terms=analyze("the password"))).band is Band.NO_ANSWER
+
+
+def test_another_code_than_the_one_asked_for_is_no_answer() -> None:
+    found = replace(FOUND, title="FB-E21: the line is not authenticated", text="Restart the FibreBox.")
+    sure = replace(hit(0.95, 9.0, 9.0), found=found)
+    assert decide(replace(results(sure), terms=analyze("FibreBox line not authenticated"))).band is Band.ANSWER
+    asked = replace(results(sure), terms=analyze("FibreBox line not authenticated FB-E33"))
+    assert decide(asked).band is Band.NO_ANSWER
+    named = replace(sure, found=replace(found, text="Restart the FibreBox; FB-E33 is something else."))
+    assert decide(replace(asked, hits=[named])).band is not Band.NO_ANSWER
+    assert decide(replace(asked, terms=analyze("FibreBox line not authenticated win11"))).band is not Band.NO_ANSWER
+
+
+def test_the_lead_is_over_hits_about_something_else() -> None:
+    twin = replace(hit(0.9, 5.0, 5.0), found=replace(FOUND, passage_id=8, item_id=4, title=FOUND.title + "!"))
+    other = replace(hit(0.8, 2.0, 2.0), found=replace(FOUND, passage_id=9, item_id=5, title="Something else"))
+    of = features(results(hit(0.9, 5.0, 5.0), twin, other))
+    assert (of.cosine, of.cosine_lead, of.lexical_lead) == pytest.approx((0.9, 0.1, 0.3))
+    assert of.spread_lead == pytest.approx(0.1 / 0.03)
+    alone = features(results(hit(0.9, 5.0, 5.0)))
+    assert (alone.cosine_lead, alone.lexical_lead) == pytest.approx((0.15, 0.5))
+
+
+@given(st.lists(st.floats(0, 1), min_size=5, max_size=5), st.integers(0, 4), st.floats(0, 1))
+def test_no_feature_that_grows_lowers_the_confidence(values: list[float], which: int, more: float) -> None:
+    grown = [value + (more if at == which else 0) for at, value in enumerate(values)]
+    for known in TUNED.confidence.values():
+        for model in known.models.values():
+            assert logit(model, Features(*grown)) >= logit(model, Features(*values))
+
+
+@pytest.mark.parametrize("embedder", ["e5-small", "some-other"])
+def test_less_risk_and_fewer_answers_to_be_had_ask_for_more(embedder: str) -> None:
+    known = TUNED.confidence_of(embedder)
+    by_risk = [threshold(known, risk, 0.8) for risk in (0.01, 0.05, 0.1, 0.2, 0.5)]
+    assert by_risk == sorted(by_risk, reverse=True)
+    assert by_risk[0] > by_risk[-1]
+    by_share = [threshold(known, 0.1, answerable) for answerable in (0.2, 0.5, 0.8, 0.95)]
+    assert by_share == sorted(by_share, reverse=True)
+
+
+def test_nothing_is_answered_at_a_risk_that_was_never_reached() -> None:
+    known = Confidence(models={}, curve=((2.0, 0.2, 0.05, 0.0), (1.0, 0.5, 0.05, 0.1)))
+    assert threshold(known, 0.01, 0.8) == inf
+    assert threshold(known, 0.2, 0.8) == 1.0
+    assert threshold(known, 0.2, 0.4) == 2.0
+
+
+def test_the_share_of_answerable_questions_moves_the_odds() -> None:
+    assert probability(0.0) == pytest.approx(0.5)
+    assert probability(0.0, 0.8) == pytest.approx(0.8)
+    assert probability(-1.0, 0.8) < probability(1.0, 0.8)
+
+
+def test_each_group_of_languages_has_a_model() -> None:
+    chinese = replace(hit(0.9, 1.0, 1.0), found=replace(FOUND, lang="zh-Hant"))
+    assert group(results(hit(0.9, 1.0, 1.0))) == "other"
+    assert group(results(chinese)) == "across"
+    assert group(replace(results(chinese), lang="zh")) == "zh"
+    assert group(results()) == "other"
+    for known in TUNED.confidence.values():
+        assert set(known.models) == {"zh", "other", "across"}
 
 
 def test_cases_are_not_offered_as_questions_beside_articles() -> None:
