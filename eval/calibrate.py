@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import roc_auc_score
 from sqlmodel import col, select
 
 from eval.throwaway import READER, Tell, corpus_of, knowledge_base
@@ -279,6 +278,8 @@ def trust(name: str, cases: Sequence[Case], p: Floats, least: float) -> Trust:
 
 
 def _auroc(positive: npt.NDArray[np.bool_], p: Floats) -> float | None:
+    from sklearn.metrics import roc_auc_score  # seconds to import
+
     return round(float(roc_auc_score(positive, p)), 4) if 0 < positive.mean() < 1 else None
 
 

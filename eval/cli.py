@@ -15,6 +15,7 @@ from rich.table import Table
 from eval import calibrate
 from eval.answers import run_demo, summary
 from eval.compare import compare, regrets
+from eval.report.command import report_command
 from eval.run import SYSTEMS, Outcome, Ranker, run
 from eval.tune import chosen, grid, record, tune
 from eval.vectors import embedder_of
@@ -24,6 +25,7 @@ from retrieval.abstain import RISK, probability, threshold
 from retrieval.tuned import TUNED, confidence
 
 app = typer.Typer(help="Measure retrieval on judged sets.", no_args_is_help=True)
+app.command("report")(report_command)
 
 
 @app.callback()

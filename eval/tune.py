@@ -20,7 +20,7 @@ from ingest.judged import JudgedSet
 from retrieval import tuned
 from retrieval.fusion import fuse
 
-WEIGHTS = (1.2, 1.5, 1.8, 2.2, 2.6)
+WEIGHTS = (1.5, 2.0, 2.6, 3.0, 3.5, 4.0)
 DAMPINGS = (0.03, 0.06, 0.1, 0.15, 0.2)
 LARGEST_REGRET = 0.0015
 FEWEST = 40

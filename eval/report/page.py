@@ -1,0 +1,162 @@
+"""The report as Markdown, for docs/quality.md, and as one HTML file with its pictures in it."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from eval.report.measure import COMPARED, PARTS, Measured
+from eval.report.plots import bars, lines
+
+NAMES = {"bm25": "BM25", "dense": "dense", "rrf": "RRF", "convex": "convex .6/.4", "hybrid": "hybrid"}
+_STYLE = """
+:root { color-scheme: light dark; --line: #8a8f9855 }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; font-size: .85rem; display: block; overflow-x: auto; max-width: 100% }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
+th:first-child, td:first-child { text-align: left } svg { max-width: 100%; height: auto }
+"""
+
+Table = tuple[Sequence[str], list[list[str]]]
+
+
+def pictures(found: Measured) -> dict[str, str]:
+    """Return the report's pictures as SVG by name."""
+    by_set: dict[str, dict[str, float]] = {}
+    for outcome in found.outcomes:
+        by_set.setdefault(outcome.set, {})[NAMES[outcome.system]] = outcome.values["ndcg@10"]
+    groups = {one.name.removeprefix("all "): one for one in found.trust if one.name.startswith("all")}
+    sets = {one.name: one for one in found.trust if not one.name.startswith("all")}
+    return {
+        "quality-retrieval": bars(by_set, label="nDCG@10"),
+        "quality-calibration": lines(
+            {name: one.reliability for name, one in groups.items()},
+            x="confidence",
+            y="share of right first hits",
+            diagonal=True,
+        ),
+        "quality-risk": lines(
+            {name: one.risk_coverage for name, one in sets.items()},
+            x="share of questions answered",
+            y="share of answers that are wrong",
+            level=found.about["risk"],
+        ),
+    }
+
+
+def markdown(found: Measured) -> str:
+    """Return the tables as Markdown."""
+    parts: list[str] = []
+    for title, text, table in _sections(found):
+        parts += [f"### {title}", "", text, "", _markdown(table), ""]
+    return "\n".join(parts)
+
+
+def html(found: Measured) -> str:
+    """Return the whole report as one page that needs nothing else."""
+    drawn = pictures(found)
+    after = {"Retrieval": "quality-retrieval", "Confidence": "quality-calibration"}
+    parts = []
+    for title, text, table in _sections(found):
+        parts.append(f"<h2>{escape(title)}</h2><p>{escape(text)}</p>{_html(table)}")
+        if title in after:
+            parts.append(drawn[after[title]])
+        if title == "Confidence":
+            parts.append(drawn["quality-risk"])
+    about = ", ".join(f"{escape(str(name))} {escape(str(value))}" for name, value in found.about.items())
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>Answerwell: quality</title><style>{_STYLE}</style></head><body><h1>Quality</h1><p>{about}</p>"
+        + "".join(parts)
+        + "</body></html>\n"
+    )
+
+
+def _sections(found: Measured) -> Iterable[tuple[str, str, Table]]:
+    about = found.about
+    gains = [-one.regret for one in found.regrets if one.system == "hybrid"]
+    yield (
+        "Retrieval",
+        f"nDCG@10 on report halves, at most {about['most']} queries a set, one configuration for all. Gain: of the "
+        f"hybrid over the better of its legs on the set (the oracle); p: that the two are the same, Fisher's "
+        f"randomisation. Mean gain {sum(gains) / max(1, len(gains)):+.4f}, worst {min(gains, default=0):+.4f}.",
+        _retrieval(found),
+    )
+    yield (
+        "What each part of fusion buys",
+        "nDCG@10 of the hybrid, of the hybrid with one part taken out, and of the rule that it replaced.",
+        _parts(found),
+    )
+    yield (
+        "Confidence",
+        f"Half of each set's questions have their documents taken away. ECE: expected calibration error, 10 bins. "
+        f"AUROC: between questions with and without their documents, and between right and other first hits. "
+        f"Answered at a risk of {about['risk']} where {about['answerable']} of the questions have an answer.",
+        _trust(found),
+    )
+    yield "Cost", "Milliseconds for one question, after its candidates are there.", _costs(found)
+
+
+def _retrieval(found: Measured) -> Table:
+    rows = []
+    gains = {one.set: one for one in found.regrets if one.system == "hybrid"}
+    for name in dict.fromkeys(outcome.set for outcome in found.outcomes):
+        of = {outcome.system: outcome for outcome in found.outcomes if outcome.set == name}
+        best = max(outcome.values["ndcg@10"] for outcome in of.values())
+        row = [name, str(next(iter(of.values())).queries)]
+        for system in COMPARED:
+            value = of[system].values["ndcg@10"]
+            row.append(f"**{_short(value)}**" if value == best else _short(value))
+        row += [f"{-gains[name].regret:+.4f}", f"{gains[name].p:.3f}", _short(of["hybrid"].values["recall@10"])]
+        rows.append(row)
+    return ["set", "queries", *(NAMES[system] for system in COMPARED), "gain", "p", "hybrid recall@10"], rows
+
+
+def _parts(found: Measured) -> Table:
+    names = ["hybrid", *PARTS]
+    rows = [[name, *(_short(of[part]) for part in names)] for name, of in found.parts.items()]
+    means = [sum(of[part] for of in found.parts.values()) / len(found.parts) for part in names]
+    return ["set", *names], [*rows, ["mean", *(f"{mean:.4f}" for mean in means)]]
+
+
+def _trust(found: Measured) -> Table:
+    head = ["set", "questions", "without", "first right", "ECE", "AUROC in/out", "AUROC right", "answered", "wrong"]
+    rows = [
+        [
+            one.name,
+            str(one.cases),
+            str(one.withheld),
+            _short(one.right),
+            f"{one.calibration_error:.3f}",
+            _short(one.told_apart),
+            _short(one.told_right),
+            _short(one.answered),
+            _short(one.wrong),
+            _short(one.withheld_answered),
+        ]
+        for one in found.trust
+    ]
+    return [*head, "without, answered"], rows
+
+
+def _costs(found: Measured) -> Table:
+    rows = [[one.name, f"{one.p50:.3g}", f"{one.p95:.3g}", str(one.questions)] for one in found.costs]
+    return ["part", "p50 ms", "p95 ms", "questions"], rows
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}".removeprefix("0") if value < 1 else f"{value:.3f}"
+
+
+def _markdown(table: Table) -> str:
+    head, rows = table
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+def _html(table: Table) -> str:
+    def cell(text: str) -> str:
+        bold = text.startswith("**")
+        return f"<strong>{escape(text.strip('*'))}</strong>" if bold else escape(text)
+
+    head, rows = table
+    top = "".join(f"<th>{escape(name)}</th>" for name in head)
+    body = "".join("<tr>" + "".join(f"<td>{cell(text)}</td>" for text in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
