@@ -1,15 +1,15 @@
 """Run systems over a judged set as the product would: real ingest, real passages, the real index, ranked per item."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlmodel import col, select
+from sqlmodel import select
 
 from eval.throwaway import corpus_of, knowledge_base
-from ingest.judged import JudgedSet, tuning_half
+from ingest.judged import JudgedQuery, JudgedSet, tuning_half
 from kb.access import SYSTEM, scope_of
 from kb.db import Database
 from kb.errors import InvalidInput, shown
@@ -19,7 +19,7 @@ from retrieval.fusion import fuse, order
 from retrieval.local.engine import LocalIndex
 from retrieval.measures import mean, measure
 from retrieval.search import MAX_USED, checked_question
-from retrieval.text import analyze
+from retrieval.text import analyzer
 from retrieval.types import Candidates, Filters, Query
 
 DEPTH = 100
@@ -103,44 +103,75 @@ def run(
 
     `half`: all, tune or report (see `ingest.judged.tuning_half`). Raises InvalidInput for an unknown system.
     """
-    unknown = [name for name in systems if name not in SYSTEMS]
-    if unknown:
-        raise InvalidInput(f"there is no system {shown(unknown[0])}; there are: {', '.join(SYSTEMS)}", field="systems")
+    check_systems(systems)
     tell = on_progress or (lambda _: None)
     with knowledge_base(judged.name, corpus_of(judged), embedder, max_tokens=max_tokens, tell=tell) as kb:
         tell(f"{judged.name}: ranking")
-        rankings, known = _rank(kb.db, kb.index, embedder, judged, systems, half)
+        with kb.db.read() as session:
+            rows = session.exec(select(Item.id, Item.external_id))
+            names = {int(item or 0): name for item, name in rows}
+        rankings, known = rank(kb.db, kb.index, embedder, judged, systems, half, names)
+    return outcomes_of(judged, rankings, known, half, kb.documents)
+
+
+def check_systems(systems: Sequence[str]) -> None:
+    """Raise InvalidInput for a system that there is not."""
+    unknown = [name for name in systems if name not in SYSTEMS]
+    if unknown:
+        raise InvalidInput(f"there is no system {shown(unknown[0])}; there are: {', '.join(SYSTEMS)}", field="systems")
+
+
+def outcomes_of(
+    judged: JudgedSet,
+    rankings: Mapping[str, dict[str, list[str]]],
+    known: dict[str, tuple[int, int]],
+    half: str,
+    documents: int,
+) -> list[Outcome]:
+    """Measure rankings by system and query."""
     outcomes = []
-    for system in systems:
-        per_query = measure(rankings[system], judged.qrels)
+    for system, ranked in rankings.items():
+        per_query = measure(ranked, judged.qrels)
         outcomes.append(
             Outcome(
                 set=judged.name,
                 system=system,
-                documents=kb.documents,
-                queries=len(rankings[system]),
+                documents=documents,
+                queries=len(ranked),
                 half=half,
                 values={name: mean(found) for name, found in per_query.items()},
                 per_query=per_query,
-                rankings=rankings[system],
+                rankings=ranked,
                 known=known,
             )
         )
     return outcomes
 
 
-def _rank(
-    db: Database, index: LocalIndex, embedder: Embedder, judged: JudgedSet, systems: Sequence[str], half: str
+def in_half(judged: JudgedSet, half: str) -> list[JudgedQuery]:
+    """Return the queries with a relevant document that are in a half: all, tune or report."""
+    return [query for query in judged.judged() if half == "all" or tuning_half(query.id) == (half == "tune")]
+
+
+def rank(
+    db: Database,
+    index: LocalIndex,
+    embedder: Embedder,
+    judged: JudgedSet,
+    systems: Sequence[str],
+    half: str,
+    names: Mapping[int, str],
 ) -> tuple[dict[str, dict[str, list[str]]], dict[str, tuple[int, int]]]:
-    """Return rankings by system and query, and of each query how many terms are known and how many it has."""
+    """Return rankings by system and query, and of each query how many terms are known and how many it has.
+
+    `names`: what the set calls an item, by its id.
+    """
     known: dict[str, tuple[int, int]] = {}
     rankings: dict[str, dict[str, list[str]]] = {system: {} for system in systems}
+    analyze = analyzer(index.analyzer)
     with db.read() as session:
         scope = scope_of(session, SYSTEM).published_only()
-        external = dict(session.exec(select(col(Item.id), col(Item.external_id))).all())
-    for query in judged.judged():
-        if half != "all" and tuning_half(query.id) != (half == "tune"):
-            continue
+    for query in in_half(judged, half):
         text = checked_question(query.text)[:MAX_USED]
         filters = Filters(langs=frozenset({query.target_lang})) if query.target_lang else Filters()
         candidates = index.search(
@@ -153,7 +184,7 @@ def _rank(
             for position in order(score, candidates.passage):
                 if system == "bm25" and score[position] == 0:
                     break
-                ranking.setdefault(external[int(candidates.item[position])])
+                ranking.setdefault(names[int(candidates.item[position])])
                 if len(ranking) == DEPTH:
                     break
             rankings[system][query.id] = list(ranking)
