@@ -12,6 +12,7 @@ from kb.db import Database
 from kb.errors import Misconfigured
 from kb.events import EventLog, pseudonym
 from kb.settings import Settings
+from retrieval.adapted import AdaptedEmbedder, AdapterFile
 from retrieval.embed import Embedder, load_embedder
 from retrieval.local.engine import LocalIndex
 from retrieval.search import Searcher
@@ -92,9 +93,13 @@ def open_generations(
     def load_model(name: str) -> Embedder:
         return TitledEmbedder(load_embedder(name, settings.cache, settings.threads, on_progress))
 
+    def load_adapted(name: str) -> Embedder:
+        plain = (load or load_model)(name)
+        return AdaptedEmbedder(plain, AdapterFile(settings.adapters_folder, plain.fingerprint))
+
     return Generations(
         db,
-        load or load_model,
+        load_adapted,
         index_folder=settings.index_folder,
         lock_folder=settings.data,
         embedder=settings.embedder,

@@ -91,8 +91,8 @@ def questions(db: Database, folders: Sequence[Path]) -> list[Judged]:
 
 def compare(before: Searcher | None, after: Searcher, judged: Sequence[Judged]) -> Verdict:
     """Ask both all questions, as one who may read everything."""
-    new = _ask(after, judged)
-    old = _ask(before, judged) if before is not None else None
+    new = ndcg(after, judged)
+    old = ndcg(before, judged) if before is not None else None
     changed = [
         Changed(one.query.text, old[one.query.id], new[one.query.id])
         for one in judged
@@ -107,8 +107,8 @@ def compare(before: Searcher | None, after: Searcher, judged: Sequence[Judged]) 
     )
 
 
-def _ask(searcher: Searcher, judged: Sequence[Judged]) -> dict[str, float]:
-    """Return nDCG@10 by question id."""
+def ndcg(searcher: Searcher, judged: Sequence[Judged]) -> dict[str, float]:
+    """Return nDCG@10 by question id, asked as one who may read everything."""
     rankings = {}
     for one in judged:
         filters = Filters(langs=frozenset({one.query.target_lang})) if one.query.target_lang else None

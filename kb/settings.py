@@ -61,6 +61,11 @@ class Settings(BaseSettings):
         return self.data / "index"
 
     @property
+    def adapters_folder(self) -> Path:
+        """What was learnt from use: an adapter for each embedder that has one."""
+        return self.data / "adapters"
+
+    @property
     def judged_folder(self) -> Path:
         """Judged questions that a change of generation must pass, where there are any."""
         return self.data / "judged"

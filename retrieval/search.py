@@ -15,6 +15,7 @@ from kb.content import storable, title_key
 from kb.db import Database
 from kb.errors import InvalidInput, KBError, TooLarge, shown
 from kb.items import Found
+from retrieval.adapted import comparable
 from retrieval.embed import Embedder
 from retrieval.fusion import fuse, order
 from retrieval.index import SearchIndex
@@ -132,6 +133,8 @@ class Searcher:
                 filters=filters or Filters(),
                 limit=max(_DEPTH, 5 * limit),
             )
+            if vector is not None:
+                candidates = comparable(embedder, used, candidates)
             fuse_started = time.perf_counter()
             score = fuse(candidates)
             ranking = order(score, candidates.passage)
