@@ -15,6 +15,7 @@ from kb.settings import Settings
 from retrieval.adapted import AdaptedEmbedder, AdapterFile
 from retrieval.embed import Embedder, load_embedder
 from retrieval.local.engine import LocalIndex
+from retrieval.rerank import configured
 from retrieval.search import Searcher
 from retrieval.text import ANALYZER_VERSION
 from retrieval.titled import TitledEmbedder
@@ -57,6 +58,11 @@ class Services:
     def visitor(self, name: str | None) -> str | None:
         """Return the pseudonym of a person, key or visitor for the event log."""
         return pseudonym(self.pseudonym_key, name) if name is not None else None
+
+    def warm(self) -> None:
+        """Load what the first question would wait for. Raises Misconfigured."""
+        if self.searcher.reranking is not None:
+            self.searcher.reranking.reranker.load()
 
     def close(self) -> None:
         self.follower.close()
@@ -127,7 +133,7 @@ def open_services(settings: Settings, *, load: Load | None = None, on_progress: 
             opened.recipe.analyzer,
             *wished,
         )
-    searcher = Searcher(db, opened.index, opened.embedder)
+    searcher = Searcher(db, opened.index, opened.embedder, configured(settings))
     return Services(
         settings=settings,
         db=db,

@@ -14,11 +14,15 @@ from rich.table import Table
 from eval.answers import run_demo, summary
 from eval.compare import compare, regrets
 from eval.own import database_of, live, run_own
-from eval.run import SYSTEMS, Outcome, run
+from eval.run import SYSTEMS, Outcome, run, unhurried
 from eval.vectors import embedder_of
 from ingest import own
 from ingest.judged import JudgedSet, load
 from kb.settings import load_settings
+
+SystemsOption = Annotated[
+    str, typer.Option(help=f"Comma-separated: {', '.join(SYSTEMS)}, or rerank (with KB_RERANKER).")
+]
 
 app = typer.Typer(help="Measure retrieval on judged sets.", no_args_is_help=True)
 
@@ -31,7 +35,7 @@ def root() -> None:
 @app.command("run")
 def run_command(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Judged sets in the BEIR layout.")],
-    systems: Annotated[str, typer.Option(help=f"Comma-separated: {', '.join(SYSTEMS)}.")] = "bm25,dense,hybrid",
+    systems: SystemsOption = "bm25,dense,hybrid",
     half: Annotated[str, typer.Option(help="Which queries: all, tune or report (halves by hash of the id).")] = "all",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -42,7 +46,7 @@ def run_command(
 
 @app.command("own")
 def own_command(
-    systems: Annotated[str, typer.Option(help=f"Comma-separated: {', '.join(SYSTEMS)}.")] = "bm25,dense,hybrid",
+    systems: SystemsOption = "bm25,dense,hybrid",
     half: Annotated[str, typer.Option(help="Which queries: all, tune or report (halves by hash of the id).")] = "all",
     export: Annotated[
         Path | None,
@@ -62,13 +66,13 @@ def own_command(
             Console().print(f"{count['queries']} questions written to {export}", markup=False, highlight=False)
         return
     with live(settings) as kb:
-        outcomes = run_own(kb, _names(systems), half=half)
+        outcomes = run_own(kb, _names(systems), half=half, reranking=unhurried(settings))
     _show(outcomes, kb.opened.recipe.embedder, as_json)
 
 
 @app.command("compare")
 def compare_command(
-    before: Annotated[str, typer.Argument(metavar="A", help=f"One system of: {', '.join(SYSTEMS)}.")],
+    before: Annotated[str, typer.Argument(metavar="A", help=f"One system of: {', '.join(SYSTEMS)}, rerank.")],
     after: Annotated[str, typer.Argument(metavar="B", help="The other one.")],
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Judged sets in the BEIR layout.")],
     half: Annotated[str, typer.Option(help="Which queries: all, tune or report (halves by hash of the id).")] = "all",
@@ -135,6 +139,7 @@ def _outcomes(folders: list[Path], systems: str, half: str) -> Iterator[tuple[Ju
                     embedder,
                     half=half,
                     max_tokens=settings.passage_tokens,
+                    reranking=unhurried(settings),
                     on_progress=lambda message: err.print(message, highlight=False),
                 ),
             )

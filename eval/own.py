@@ -15,7 +15,9 @@ from kb.db import Database
 from kb.errors import NotFound, shown
 from kb.models import Item
 from kb.settings import Settings
-from retrieval.embed import load_embedder
+from retrieval.adapted import AdaptedEmbedder, AdapterFile
+from retrieval.embed import Embedder, load_embedder
+from retrieval.rerank import Reranking, configured
 from retrieval.search import Searcher
 from retrieval.titled import TitledEmbedder
 
@@ -48,7 +50,7 @@ def live(settings: Settings) -> Iterator[Live]:
     try:
         opened = Generations(
             db,
-            lambda name: TitledEmbedder(load_embedder(name, settings.cache, settings.threads)),
+            lambda name: _embedder(settings, name),
             index_folder=settings.index_folder,
             lock_folder=settings.data,
             embedder=settings.embedder,
@@ -57,19 +59,26 @@ def live(settings: Settings) -> Iterator[Live]:
         ).open_active()
         try:
             opened.indexer.catch_up()
-            yield Live(db, opened, Searcher(db, opened.index, opened.embedder))
+            yield Live(db, opened, Searcher(db, opened.index, opened.embedder, configured(settings)))
         finally:
             opened.close()
     finally:
         db.dispose()
 
 
-def run_own(kb: Live, systems: Sequence[str], *, half: str = "all") -> list[Outcome]:
+def _embedder(settings: Settings, name: str) -> Embedder:
+    plain = TitledEmbedder(load_embedder(name, settings.cache, settings.threads))
+    return AdaptedEmbedder(plain, AdapterFile(settings.adapters_folder, plain.fingerprint))
+
+
+def run_own(
+    kb: Live, systems: Sequence[str], *, half: str = "all", reranking: Reranking | None = None
+) -> list[Outcome]:
     """Rank the questions of the event log with each system, and with the product's whole search.
 
     Raises NotFound where the log holds no question whose item is known, InvalidInput for an unknown system.
     """
-    check_systems(systems)
+    check_systems(systems, reranking)
     judged = own.judged_set(kb.db)
     if not judged.queries:
         raise NotFound(
@@ -78,7 +87,7 @@ def run_own(kb: Live, systems: Sequence[str], *, half: str = "all") -> list[Outc
     with kb.db.read() as session:
         documents = items.size(session, scope_of(session, SYSTEM).published_only())
         names = {int(item or 0): f"KB-{item}" for item in session.exec(select(col(Item.id)))}
-    rankings, known = rank(kb.db, kb.opened.index, kb.opened.embedder, judged, systems, half, names)
+    rankings, known = rank(kb.db, kb.opened.index, kb.opened.embedder, judged, systems, half, names, reranking)
     rankings[PRODUCT] = {
         query.id: [hit.found.number for hit in kb.searcher.search(query.text, reader=SYSTEM, limit=DEPTH).hits]
         for query in in_half(judged, half)

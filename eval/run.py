@@ -1,7 +1,8 @@
 """Run systems over a judged set as the product would: real ingest, real passages, the real index, ranked per item."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,18 @@ from sqlmodel import select
 
 from eval.throwaway import corpus_of, knowledge_base
 from ingest.judged import JudgedQuery, JudgedSet, tuning_half
+from kb import items
 from kb.access import SYSTEM, scope_of
 from kb.db import Database
-from kb.errors import InvalidInput, shown
+from kb.errors import InvalidInput, Unavailable, shown
 from kb.models import Item
+from kb.settings import Settings
 from retrieval.embed import Embedder
 from retrieval.fusion import fuse, order
 from retrieval.local.engine import LocalIndex
 from retrieval.measures import mean, measure
-from retrieval.search import MAX_USED, checked_question
+from retrieval.rerank import Reranked, Reranking, configured
+from retrieval.search import MAX_USED, checked_question, passage_text
 from retrieval.text import analyzer
 from retrieval.types import Candidates, Filters, Query
 
@@ -52,6 +56,9 @@ def _unit_range(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     spread = float(np.ptp(values)) if len(values) else 0.0
     return (values - values.min()) / spread if spread else np.zeros(len(values))
 
+
+RERANK = "rerank"
+"""The system of SYSTEMS' hybrid with its best ordered anew by KB_RERANKER."""
 
 SYSTEMS: dict[str, Ranker] = {
     "bm25": lambda candidates: candidates.lexical,
@@ -97,26 +104,36 @@ def run(
     *,
     half: str = "all",
     max_tokens: int = 400,
+    reranking: Reranking | None = None,
     on_progress: Callable[[str], None] | None = None,
 ) -> list[Outcome]:
     """Ingest the set into a throw-away data folder and rank its judged queries with each system.
 
-    `half`: all, tune or report (see `ingest.judged.tuning_half`). Raises InvalidInput for an unknown system.
+    `half`: all, tune or report (see `ingest.judged.tuning_half`). `reranking`: what the system `rerank` orders with.
+    Raises InvalidInput for an unknown system, or for `rerank` without it.
     """
-    check_systems(systems)
+    check_systems(systems, reranking)
     tell = on_progress or (lambda _: None)
     with knowledge_base(judged.name, corpus_of(judged), embedder, max_tokens=max_tokens, tell=tell) as kb:
         tell(f"{judged.name}: ranking")
         with kb.db.read() as session:
             rows = session.exec(select(Item.id, Item.external_id))
             names = {int(item or 0): name for item, name in rows}
-        rankings, known = rank(kb.db, kb.index, embedder, judged, systems, half, names)
+        rankings, known = rank(kb.db, kb.index, embedder, judged, systems, half, names, reranking)
     return outcomes_of(judged, rankings, known, half, kb.documents)
 
 
-def check_systems(systems: Sequence[str]) -> None:
+def unhurried(settings: Settings) -> Reranking | None:
+    """Return the reranking of these settings without a budget: what is measured is its order."""
+    found = configured(settings)
+    return replace(found, budget_ms=math.inf) if found is not None else None
+
+
+def check_systems(systems: Sequence[str], reranking: Reranking | None = None) -> None:
     """Raise InvalidInput for a system that there is not."""
-    unknown = [name for name in systems if name not in SYSTEMS]
+    unknown = [name for name in systems if name not in SYSTEMS and name != RERANK]
+    if RERANK in systems and reranking is None:
+        raise InvalidInput("the system 'rerank' needs a reranker: set KB_RERANKER", field="systems")
     if unknown:
         raise InvalidInput(f"there is no system {shown(unknown[0])}; there are: {', '.join(SYSTEMS)}", field="systems")
 
@@ -161,6 +178,7 @@ def rank(
     systems: Sequence[str],
     half: str,
     names: Mapping[int, str],
+    reranking: Reranking | None = None,
 ) -> tuple[dict[str, dict[str, list[str]]], dict[str, tuple[int, int]]]:
     """Return rankings by system and query, and of each query how many terms are known and how many it has.
 
@@ -179,13 +197,29 @@ def rank(
         )
         known[query.id] = candidates.stats.terms_known, candidates.stats.terms
         for system in systems:
-            score = SYSTEMS[system](candidates)
-            ranking: dict[str, None] = {}
+            score = SYSTEMS["hybrid" if system == RERANK else system](candidates)
+            best: dict[int, int] = {}  # of each item the best passage
             for position in order(score, candidates.passage):
                 if system == "bm25" and score[position] == 0:
                     break
-                ranking.setdefault(names[int(candidates.item[position])])
-                if len(ranking) == DEPTH:
+                best.setdefault(int(candidates.item[position]), int(candidates.passage[position]))
+                if len(best) == DEPTH:
                     break
-            rankings[system][query.id] = list(ranking)
+            ranked = list(best)
+            if system == RERANK and reranking is not None:
+                ranked = _reranked(db, reranking, text, best)
+            rankings[system][query.id] = [names[item] for item in ranked]
     return rankings, known
+
+
+def _reranked(db: Database, reranking: Reranking, question: str, best: Mapping[int, int]) -> list[int]:
+    """Return items, ranked in `best` with the best passage of each, with the first ones ordered anew."""
+    ranked = list(best)
+    some = ranked[: reranking.top]
+    with db.read() as session:
+        scope = scope_of(session, SYSTEM).published_only()
+        found = items.recheck(session, scope, [best[item] for item in some])
+    reordered = reranking.reorder(question, [passage_text(found[best[item]]) for item in some])
+    if reordered.outcome is not Reranked.DONE:
+        raise Unavailable(f"the reranker {reranking.reranker.name!r} has not ordered a question: {reordered.outcome}")
+    return [*(some[n] for n in reordered.order), *ranked[reranking.top :]]

@@ -20,6 +20,7 @@ from retrieval.embed import Embedder
 from retrieval.fusion import fuse, order
 from retrieval.index import SearchIndex
 from retrieval.language import language
+from retrieval.rerank import Reordered, Reranked, Reranking
 from retrieval.text import ANALYZER_VERSION, analyze, analyzer
 from retrieval.types import Candidates, Filters, Query
 
@@ -76,14 +77,19 @@ class Results:
     dense_std: float = 0.0
     embedder: str = ""
     """Name of the embedding model that was asked."""
+    reranked: Reranked = Reranked.OFF
+    """Whether a reranker has set the order of the best, and if not, why."""
 
 
 class Searcher:
     """All that a search needs. Safe to share between threads."""
 
-    def __init__(self, db: Database, index: SearchIndex, embedder: Embedder) -> None:
-        """`index` was made with `embedder`."""
+    def __init__(
+        self, db: Database, index: SearchIndex, embedder: Embedder, reranking: Reranking | None = None
+    ) -> None:
+        """`index` was made with `embedder`. `reranking`: what orders the best of each search anew, if anything."""
         self.db = db
+        self.reranking = reranking
         self._engine = (index, embedder)
 
     @property
@@ -140,7 +146,10 @@ class Searcher:
             ranking = order(score, candidates.passage)
             fuse_ms = _ms(fuse_started)
             read_started = time.perf_counter()
-            hits = _collapse(session, scope, candidates, score, ranking, limit)
+            looked_at = max(limit, self.reranking.top) if self.reranking is not None else limit
+            hits = _collapse(session, scope, candidates, score, ranking, looked_at)
+            hits, reordered = _reranked(self.reranking, used, hits)
+            hits = hits[:limit]
             if filters is None or filters == Filters():
                 hits = _named_first(session, scope, used, hits, limit, index.generation)
             spoken_here = any(hit.found.lang == spoken for hit in hits)
@@ -160,13 +169,15 @@ class Searcher:
                 "dense": candidates.took_ms.get("dense", 0.0),
                 "lexical": candidates.took_ms.get("lexical", 0.0),
                 "fuse": fuse_ms,
-                "read": read_ms,
+                "read": round(read_ms - reordered.ms, 3),
+                **({"rerank": reordered.ms} if self.reranking is not None else {}),
                 "total": _ms(started),
             },
             truncated=len(text) > MAX_USED,
             dense_mean=candidates.stats.dense_mean,
             dense_std=candidates.stats.dense_std,
             embedder=embedder.name,
+            reranked=reordered.outcome,
         )
 
 
@@ -215,6 +226,21 @@ def _collapse(
         if len(hits) >= limit:
             break
     return list(hits.values())
+
+
+def _reranked(reranking: Reranking | None, question: str, hits: list[Hit]) -> tuple[list[Hit], Reordered]:
+    """Order the best hits anew. The n-th place keeps the fused score of the n-th place: scores order, nothing else."""
+    if reranking is None or not hits:
+        return hits, Reordered((), Reranked.OFF, 0.0)
+    best = hits[: reranking.top]
+    reordered = reranking.reorder(question, [passage_text(hit.found) for hit in best])
+    anew = [replace(best[n], score=place.score) for n, place in zip(reordered.order, best, strict=True)]
+    return [*anew, *hits[reranking.top :]], reordered
+
+
+def passage_text(found: Found) -> str:
+    """Return a passage with title and path, as a reranker reads it."""
+    return "\n".join(part for part in (found.title, found.path, found.text) if part)
 
 
 def _named_first(

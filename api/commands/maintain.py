@@ -22,6 +22,7 @@ from kb.errors import KBError
 from kb.models import Generation
 from kb.settings import Settings
 from retrieval.adapted import AdapterFile, read
+from retrieval.rerank import configured
 
 
 def register(app: typer.Typer) -> None:
@@ -90,6 +91,7 @@ def doctor(data: DataOption = None, as_json: JsonOption = False) -> None:
         _disk(loaded),
         *_database(loaded),
         _model(loaded, loaded.embedder),
+        *_reranker(loaded),
     ]
     if as_json:
         emit({"checks": [asdict(check) for check in checks]})
@@ -181,6 +183,18 @@ def _adapter(loaded: Settings, fingerprint: str) -> Check:
         return Check("adapter", True, "none; kb adapt learns one from links and votes")
     except KBError as error:
         return Check("adapter", False, error.message)
+
+
+def _reranker(loaded: Settings) -> list[Check]:
+    reranking = configured(loaded)
+    if reranking is None:
+        return []
+    try:
+        reranking.reranker.load()
+    except KBError as error:
+        return [Check("reranker", False, error.message)]
+    name, top, budget = reranking.reranker.name, reranking.top, reranking.budget_ms
+    return [Check("reranker", True, f"{name}, the best {top} items, {budget:.0f} ms at most")]
 
 
 def _model(loaded: Settings, name: str) -> Check:
