@@ -2,10 +2,12 @@
 
 Takes each judged set for an organisation's links: `kb adapt` learns from the tuning half (or from so many of it) and is
 measured on the report half. Beside that, the questions none of whose documents were linked in what was learnt from.
-Prints JSON: nDCG@10 without and with, p, whether it would be adopted, seconds of learning and measuring together.
+Prints JSON: nDCG@10 without and with, p, whether it would be adopted, seconds of learning and measuring together, and
+whether the best cosine, on the scale that answers are decided by, still tells answerable questions from others.
 """
 
 import argparse
+import hashlib
 import json
 import random
 import sys
@@ -13,16 +15,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from eval.throwaway import KnowledgeBase, corpus_of, knowledge_base
 from eval.vectors import embedder_of
 from ingest.adapting import adapt
 from ingest.gate import Judged, ndcg
 from ingest.judged import JudgedSet, load, tuning_half
+from kb.access import SYSTEM
 from kb.settings import load_settings
 from retrieval.adapted import AdaptedEmbedder
 from retrieval.embed import Embedder
 from retrieval.measures import mean
 from retrieval.search import Searcher
+from retrieval.types import Filters
+
+_DEPTH = 30
+"""Items looked at for the best one that is not relevant."""
 
 
 def measured(kb: KnowledgeBase, embedder: Embedder, judged: JudgedSet, links: int) -> dict[str, Any]:
@@ -39,13 +48,37 @@ def measured(kb: KnowledgeBase, embedder: Embedder, judged: JudgedSet, links: in
     linked = {document for one in tuning for document, grade in one.relevant.items() if grade > 0}
     unseen = [one for one in held if not linked.intersection(d for d, grade in one.relevant.items() if grade > 0)]
     row = {"set": judged.name, **found.as_json(), "seconds": round(seconds, 1), "unseen": {"questions": len(unseen)}}
-    if unseen and (adapter := found.adapter) is not None:
-        for name, used in (("before", embedder), ("after", AdaptedEmbedder(embedder, lambda: adapter))):
-            row["unseen"][name] = round(mean(ndcg(Searcher(kb.db, kb.index, used), unseen)), 4)
-    if found.adapter is not None:
-        learnt = found.adapter.learnt
-        row["chosen"] = {name: learnt[name] for name in ("negatives", "weight", "ridge")}
+    if (adapter := found.adapter) is None:
+        return row
+    row["chosen"] = {name: adapter.learnt[name] for name in ("negatives", "weight", "ridge")}
+    for name, used in (("before", embedder), ("after", AdaptedEmbedder(embedder, lambda: adapter))):
+        searcher = Searcher(kb.db, kb.index, used)
+        if unseen:
+            row["unseen"][name] = round(mean(ndcg(searcher, unseen)), 4)
+        row.setdefault("cosine", {})[name] = _cosines(searcher, held)
     return row
+
+
+def _cosines(searcher: Searcher, held: list[Judged]) -> dict[str, float]:
+    """Return what the best cosine of a question says of whether its documents are there, half of them taken away.
+
+    `auroc`: between questions whose relevant documents count and others where they are passed over, so that it is as if
+    they were not there; `mean` and `std` of the best cosine with them.
+    """
+    there, gone = [], []
+    for one in held:
+        lang = one.query.target_lang
+        filters = Filters(langs=frozenset({lang})) if lang else None
+        hits = searcher.search(one.query.text, reader=SYSTEM, filters=filters, limit=_DEPTH).hits
+        there.append(max(hit.dense for hit in hits))
+        gone.append(max((h.dense for h in hits if not one.relevant.get(h.found.external_id)), default=0.0))
+    half = np.array([hashlib.sha256(one.query.id.encode()).digest()[1] < 128 for one in held])
+    present, absent = np.array(there)[half][:, None], np.array(gone)[~half][None, :]
+    return {
+        "auroc": round(float(np.mean((present > absent) + 0.5 * (present == absent))), 4),
+        "mean": round(float(np.mean(there)), 4),
+        "std": round(float(np.std(there)), 4),
+    }
 
 
 def main() -> None:

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
-NEGATIVES = ((0, 0.0), (5, 0.5), (20, 0.5), (20, 0.7))
-"""Hard negatives and their weight, to choose from. Weights near 1 lose on each set: docs/decisions/0017."""
-RIDGES = (3.0, 10.0, 30.0, 100.0)
+NEGATIVES = ((0, 0.0), (5, 0.5), (5, 1.0), (20, 0.5), (20, 0.7))
+"""Hard negatives and their weight, to choose from."""
+RIDGES = (3.0, 10.0, 30.0, 100.0, 300.0)
 FOLDS = 4
 _DEPTH = 10
 _BATCH = 256

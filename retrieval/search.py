@@ -120,6 +120,8 @@ class Searcher:
         page) where the question's is not one that was found. This restricts nothing; `filters` do.
         Raises InvalidInput for an empty question or an impossible limit, TooLarge for over MAX_QUESTION characters.
         """
+        if self.reranking is not None:
+            self.reranking.reranker.load()  # once: before the clock runs and the database is read
         started = time.perf_counter()
         text = checked_question(question)
         if not 1 <= limit <= MAX_LIMIT:
