@@ -46,6 +46,9 @@ class SearchResponse(Shape):
     lang: str
     truncated: bool = Field(description="The question was longer than is searched; its first part was used.")
     hits: list[SearchHit]
+    reranked: Literal["off", "done", "late", "failed"] = Field(
+        description="Whether a reranker set the order of the best; late or failed: the order is that without it."
+    )
     took_ms: dict[str, float]
     generation: int
     watermark: int
@@ -210,6 +213,7 @@ def search_out(results: Results, uid: str | None = None) -> SearchResponse:
         lang=results.lang,
         truncated=results.truncated,
         hits=[hit_out(hit) for hit in results.hits],
+        reranked=results.reranked.value,
         took_ms=results.took_ms,
         generation=results.generation,
         watermark=results.watermark,

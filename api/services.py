@@ -12,8 +12,10 @@ from kb.db import Database
 from kb.errors import Misconfigured
 from kb.events import EventLog, pseudonym
 from kb.settings import Settings
+from retrieval.adapted import AdaptedEmbedder, AdapterFile
 from retrieval.embed import Embedder, load_embedder
 from retrieval.local.engine import LocalIndex
+from retrieval.rerank import configured
 from retrieval.search import Searcher
 from retrieval.text import ANALYZER_VERSION
 from retrieval.titled import TitledEmbedder
@@ -57,6 +59,11 @@ class Services:
         """Return the pseudonym of a person, key or visitor for the event log."""
         return pseudonym(self.pseudonym_key, name) if name is not None else None
 
+    def warm(self) -> None:
+        """Load what the first question would wait for. Raises Misconfigured."""
+        if self.searcher.reranking is not None:
+            self.searcher.reranking.reranker.load()
+
     def close(self) -> None:
         self.follower.close()
         self.events.close()
@@ -92,9 +99,13 @@ def open_generations(
     def load_model(name: str) -> Embedder:
         return TitledEmbedder(load_embedder(name, settings.cache, settings.threads, on_progress))
 
+    def load_adapted(name: str) -> Embedder:
+        plain = (load or load_model)(name)
+        return AdaptedEmbedder(plain, AdapterFile(settings.adapters_folder, plain.fingerprint))
+
     return Generations(
         db,
-        load or load_model,
+        load_adapted,
         index_folder=settings.index_folder,
         lock_folder=settings.data,
         embedder=settings.embedder,
@@ -122,7 +133,14 @@ def open_services(settings: Settings, *, load: Load | None = None, on_progress: 
             opened.recipe.analyzer,
             *wished,
         )
-    searcher = Searcher(db, opened.index, opened.embedder, risk=settings.answer_risk, answerable=settings.answerable)
+    searcher = Searcher(
+        db,
+        opened.index,
+        opened.embedder,
+        configured(settings),
+        risk=settings.answer_risk,
+        answerable=settings.answerable,
+    )
     return Services(
         settings=settings,
         db=db,

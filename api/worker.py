@@ -25,7 +25,9 @@ def app(load: Load | None = None) -> FastAPI:
     """
     _end_with_parent()
     try:
-        return create_app(open_services(settings(None), load=load), closing=True)
+        opened = open_services(settings(None), load=load)
+        opened.warm()
+        return create_app(opened, closing=True)
     except KBError as error:
         log.error("a worker cannot start: %s", error.message)
     except Exception:  # a defect would fail again at every restart

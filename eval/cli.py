@@ -15,14 +15,20 @@ from rich.table import Table
 from eval import calibrate
 from eval.answers import run_demo, summary
 from eval.compare import compare, regrets
+from eval.own import database_of, live, run_own
 from eval.report.command import report_command
-from eval.run import SYSTEMS, Outcome, Ranker, run
+from eval.run import SYSTEMS, Outcome, Ranker, run, unhurried
 from eval.tune import chosen, grid, record, tune
 from eval.vectors import embedder_of
+from ingest import own
 from ingest.judged import JudgedSet, load
 from kb.settings import load_settings
 from retrieval.abstain import RISK, probability, threshold
 from retrieval.tuned import TUNED, confidence
+
+SystemsOption = Annotated[
+    str, typer.Option(help=f"Comma-separated: {', '.join(SYSTEMS)}, or rerank (with KB_RERANKER).")
+]
 
 app = typer.Typer(help="Measure retrieval on judged sets.", no_args_is_help=True)
 app.command("report")(report_command)
@@ -36,34 +42,45 @@ def root() -> None:
 @app.command("run")
 def run_command(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Judged sets in the BEIR layout.")],
-    systems: Annotated[str, typer.Option(help=f"Comma-separated: {', '.join(SYSTEMS)}.")] = "bm25,dense,hybrid",
+    systems: SystemsOption = "bm25,dense,hybrid",
     half: Annotated[str, typer.Option(help="Which queries: all, tune or report (halves by hash of the id).")] = "all",
     most: Annotated[int | None, typer.Option(min=1, help="Queries of each set, drawn by a hash of the id.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Ingest each set into a throw-away data folder, rank its queries, print the measures."""
     outcomes = [outcome for _, found in _outcomes(folders, systems, half, most) for outcome in found]
-    costs = regrets(outcomes)
-    if as_json:
-        rows = [outcome.as_json() for outcome in outcomes]
-        regret = [{**asdict(one), "regret": round(one.regret, 4)} for one in costs]
-        document = {"embedder": load_settings().embedder, "results": rows, "regret": regret}
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    _show(outcomes, load_settings().embedder, as_json)
+
+
+@app.command("own")
+def own_command(
+    systems: SystemsOption = "bm25,dense,hybrid",
+    half: Annotated[str, typer.Option(help="Which queries: all, tune or report (halves by hash of the id).")] = "all",
+    export: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the set in the BEIR layout instead, for kb eval run and compare."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Data folder (default: KB_DATA).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Ask the questions of the event log whose items are known (votes, links, dismissals) of the live index."""
+    settings = load_settings(data)
+    if export is not None:
+        judged = own.export(database_of(settings), export)
+        count = {"folder": str(export), "queries": len(judged.queries)}
+        if as_json:
+            sys.stdout.write(json.dumps(count, ensure_ascii=False) + "\n")
+        else:
+            Console().print(f"{count['queries']} questions written to {export}", markup=False, highlight=False)
         return
-    table = Table("set", "system", "nDCG@10", "recall@10", "MRR@10", "recall@100", "queries", "documents")
-    for o in outcomes:
-        v = o.values
-        numbers = (f"{v[name]:.4f}" for name in ("ndcg@10", "recall@10", "mrr@10", "recall@100"))
-        table.add_row(o.set, o.system, *numbers, str(o.queries), str(o.documents))
-    Console().print(table)
-    for one in costs:
-        line = f"{one.set}: {one.system} against the better leg, {one.better}: {-one.regret:+.4f} (p {one.p:.3f})"
-        Console().print(line, highlight=False)
+    with live(settings) as kb:
+        outcomes = run_own(kb, _names(systems), half=half, reranking=unhurried(settings))
+    _show(outcomes, kb.opened.recipe.embedder, as_json)
 
 
 @app.command("compare")
 def compare_command(
-    before: Annotated[str, typer.Argument(metavar="A", help=f"One system of: {', '.join(SYSTEMS)}.")],
+    before: Annotated[str, typer.Argument(metavar="A", help=f"One system of: {', '.join(SYSTEMS)}, rerank.")],
     after: Annotated[str, typer.Argument(metavar="B", help="The other one.")],
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Judged sets in the BEIR layout.")],
     half: Annotated[str, typer.Option(help="Which queries: all, tune or report (halves by hash of the id).")] = "all",
@@ -90,13 +107,37 @@ def compare_command(
                 console.print(f"      {d.why}", markup=False, highlight=False, style="dim")
 
 
+def _names(systems: str) -> list[str]:
+    return [name.strip() for name in systems.split(",") if name.strip()]
+
+
+def _show(outcomes: list[Outcome], embedder: str, as_json: bool) -> None:
+    """Print the measures, and what each fusion costs against the better leg."""
+    costs = regrets(outcomes)
+    if as_json:
+        rows = [outcome.as_json() for outcome in outcomes]
+        regret = [{**asdict(one), "regret": round(one.regret, 4)} for one in costs]
+        document = {"embedder": embedder, "results": rows, "regret": regret}
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        return
+    table = Table("set", "system", "nDCG@10", "recall@10", "MRR@10", "recall@100", "queries", "documents")
+    for o in outcomes:
+        v = o.values
+        numbers = (f"{v[name]:.4f}" for name in ("ndcg@10", "recall@10", "mrr@10", "recall@100"))
+        table.add_row(o.set, o.system, *numbers, str(o.queries), str(o.documents))
+    Console().print(table)
+    for one in costs:
+        line = f"{one.set}: {one.system} against the better leg, {one.better}: {-one.regret:+.4f} (p {one.p:.3f})"
+        Console().print(line, highlight=False)
+
+
 def _outcomes(
     folders: list[Path], systems: str | Mapping[str, Ranker], half: str, most: int | None = None
 ) -> Iterator[tuple[JudgedSet, list[Outcome]]]:
     """Run the systems over each set; yields when a set is done."""
     settings = load_settings()
     err = Console(stderr=True)
-    names = [name.strip() for name in systems.split(",") if name.strip()] if isinstance(systems, str) else systems
+    names = _names(systems) if isinstance(systems, str) else systems
     sets = [load(folder) for folder in folders]
     with embedder_of(settings) as embedder:
         for judged in sets:
@@ -109,6 +150,7 @@ def _outcomes(
                     half=half,
                     most=most,
                     max_tokens=settings.passage_tokens,
+                    reranking=unhurried(settings),
                     on_progress=lambda message: err.print(message, highlight=False),
                 ),
             )

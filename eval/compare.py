@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from eval.run import Outcome
-from eval.significance import randomisation
 from ingest.judged import JudgedSet
 from kb.errors import InvalidInput
+from retrieval.significance import randomisation
 
 MEASURE = "ndcg@10"
 _LEGS = ("bm25", "dense")

@@ -1,27 +1,31 @@
 """Run systems over a judged set as the product would: real ingest, real passages, the real index, ranked per item."""
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlmodel import col, select
+from sqlmodel import select
 
 from eval.throwaway import corpus_of, knowledge_base
 from ingest.judged import JudgedQuery, JudgedSet, tuning_half
+from kb import items
 from kb.access import SYSTEM, scope_of
 from kb.db import Database
-from kb.errors import InvalidInput, shown
+from kb.errors import InvalidInput, Unavailable, shown
 from kb.models import Item
+from kb.settings import Settings
 from retrieval.embed import Embedder
 from retrieval.fusion import fuse, order
 from retrieval.language import language
 from retrieval.local.engine import LocalIndex
 from retrieval.measures import mean, measure
-from retrieval.search import MAX_USED, checked_question
-from retrieval.text import analyze
+from retrieval.rerank import Reranked, Reranking, configured
+from retrieval.search import MAX_USED, checked_question, passage_text
+from retrieval.text import analyzer
 from retrieval.types import Candidates, Filters, Query
 
 DEPTH = 100
@@ -54,6 +58,9 @@ def _unit_range(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     spread = float(np.ptp(values)) if len(values) else 0.0
     return (values - values.min()) / spread if spread else np.zeros(len(values))
 
+
+RERANK = "rerank"
+"""The system of SYSTEMS' hybrid with its best ordered anew by KB_RERANKER."""
 
 SYSTEMS: dict[str, Ranker] = {
     "bm25": lambda candidates, _: candidates.lexical,
@@ -100,32 +107,64 @@ def run(
     half: str = "all",
     most: int | None = None,
     max_tokens: int = 400,
+    reranking: Reranking | None = None,
     on_progress: Callable[[str], None] | None = None,
 ) -> list[Outcome]:
     """Ingest the set into a throw-away data folder and rank its judged queries with each system.
 
     `systems`: names of SYSTEMS, or rankers of the caller's by name. `half`: all, tune or report (see
-    `ingest.judged.tuning_half`), `most`: of these at most so many, drawn by a hash of the id.
-    Raises InvalidInput for an unknown system.
+    `ingest.judged.tuning_half`), `most`: of these at most so many, drawn by a hash of the id. `reranking`: what the
+    system `rerank` orders with. Raises InvalidInput for an unknown system, or for `rerank` without it.
     """
-    rankers = systems if isinstance(systems, Mapping) else _named(systems)
+    rankers = systems if isinstance(systems, Mapping) else named(systems, reranking)
     tell = on_progress or (lambda _: None)
     with knowledge_base(judged.name, corpus_of(judged), embedder, max_tokens=max_tokens, tell=tell) as kb:
         tell(f"{judged.name}: ranking")
-        rankings, known = _rank(kb.db, kb.index, embedder, judged, rankers, chosen(judged, half, most))
+        with kb.db.read() as session:
+            rows = session.exec(select(Item.id, Item.external_id))
+            names = {int(item or 0): name for item, name in rows}
+        queries = chosen(judged, half, most)
+        rankings, known = rank(kb.db, kb.index, embedder, queries, rankers, names, reranking)
+    return outcomes_of(judged, rankings, known, half, kb.documents)
+
+
+def unhurried(settings: Settings) -> Reranking | None:
+    """Return the reranking of these settings without a budget: what is measured is its order."""
+    found = configured(settings)
+    return replace(found, budget_ms=math.inf) if found is not None else None
+
+
+def named(systems: Sequence[str], reranking: Reranking | None = None) -> dict[str, Ranker]:
+    """Return rankers by name. Raises InvalidInput for a system that there is not."""
+    unknown = [name for name in systems if name not in SYSTEMS and name != RERANK]
+    if RERANK in systems and reranking is None:
+        raise InvalidInput("the system 'rerank' needs a reranker: set KB_RERANKER", field="systems")
+    if unknown:
+        raise InvalidInput(f"there is no system {shown(unknown[0])}; there are: {', '.join(SYSTEMS)}", field="systems")
+    return {name: SYSTEMS["hybrid" if name == RERANK else name] for name in systems}
+
+
+def outcomes_of(
+    judged: JudgedSet,
+    rankings: Mapping[str, dict[str, list[str]]],
+    known: dict[str, tuple[int, int]],
+    half: str,
+    documents: int,
+) -> list[Outcome]:
+    """Measure rankings by system and query."""
     outcomes = []
-    for system in rankers:
-        per_query = measure(rankings[system], judged.qrels)
+    for system, ranked in rankings.items():
+        per_query = measure(ranked, judged.qrels)
         outcomes.append(
             Outcome(
                 set=judged.name,
                 system=system,
-                documents=kb.documents,
-                queries=len(rankings[system]),
+                documents=documents,
+                queries=len(ranked),
                 half=half,
                 values={name: mean(found) for name, found in per_query.items()},
                 per_query=per_query,
-                rankings=rankings[system],
+                rankings=ranked,
                 known=known,
             )
         )
@@ -138,27 +177,24 @@ def chosen(judged: JudgedSet, half: str, most: int | None = None) -> list[Judged
     return sorted(queries, key=lambda query: hashlib.sha256(b"draw" + query.id.encode()).digest())[:most]
 
 
-def _named(systems: Sequence[str]) -> dict[str, Ranker]:
-    unknown = [name for name in systems if name not in SYSTEMS]
-    if unknown:
-        raise InvalidInput(f"there is no system {shown(unknown[0])}; there are: {', '.join(SYSTEMS)}", field="systems")
-    return {name: SYSTEMS[name] for name in systems}
-
-
-def _rank(
+def rank(
     db: Database,
     index: LocalIndex,
     embedder: Embedder,
-    judged: JudgedSet,
-    rankers: Mapping[str, Ranker],
     queries: Sequence[JudgedQuery],
+    rankers: Mapping[str, Ranker],
+    names: Mapping[int, str],
+    reranking: Reranking | None = None,
 ) -> tuple[dict[str, dict[str, list[str]]], dict[str, tuple[int, int]]]:
-    """Return rankings by system and query, and of each query how many terms are known and how many it has."""
+    """Return rankings by system and query, and of each query how many terms are known and how many it has.
+
+    `names`: what the set calls an item, by its id.
+    """
     known: dict[str, tuple[int, int]] = {}
     rankings: dict[str, dict[str, list[str]]] = {system: {} for system in rankers}
+    analyze = analyzer(index.analyzer)
     with db.read() as session:
         scope = scope_of(session, SYSTEM).published_only()
-        external = dict(session.exec(select(col(Item.id), col(Item.external_id))).all())
     for query in queries:
         text = checked_question(query.text)[:MAX_USED]
         filters = Filters(langs=frozenset({query.target_lang})) if query.target_lang else Filters()
@@ -167,12 +203,28 @@ def _rank(
         known[query.id] = candidates.stats.terms_known, candidates.stats.terms
         for system, ranker in rankers.items():
             score = ranker(candidates, asked)
-            ranking: dict[str, None] = {}
+            best: dict[int, int] = {}  # of each item the best passage
             for position in order(score, candidates.passage):
                 if system == "bm25" and score[position] == 0:
                     break
-                ranking.setdefault(external[int(candidates.item[position])])
-                if len(ranking) == DEPTH:
+                best.setdefault(int(candidates.item[position]), int(candidates.passage[position]))
+                if len(best) == DEPTH:
                     break
-            rankings[system][query.id] = list(ranking)
+            ranked = list(best)
+            if system == RERANK and reranking is not None:
+                ranked = _reranked(db, reranking, text, best)
+            rankings[system][query.id] = [names[item] for item in ranked]
     return rankings, known
+
+
+def _reranked(db: Database, reranking: Reranking, question: str, best: Mapping[int, int]) -> list[int]:
+    """Return items, ranked in `best` with the best passage of each, with the first ones ordered anew."""
+    ranked = list(best)
+    some = ranked[: reranking.top]
+    with db.read() as session:
+        scope = scope_of(session, SYSTEM).published_only()
+        found = items.recheck(session, scope, [best[item] for item in some])
+    reordered = reranking.reorder(question, [passage_text(found[best[item]]) for item in some])
+    if reordered.outcome is not Reranked.DONE:
+        raise Unavailable(f"the reranker {reranking.reranker.name!r} has not ordered a question: {reordered.outcome}")
+    return [*(some[n] for n in reordered.order), *ranked[reranking.top :]]

@@ -1,7 +1,7 @@
 """The gate before a switch of generations: the judged questions must not be answered worse than they are now.
 
-Judged questions are those of folders in the BEIR layout whose documents are items (by external id), and those that
-readers judged themselves: who opened an item from a search and said that it helped.
+Judged questions are those of folders in the BEIR layout whose documents are items (by external id), and those of the
+event log (`ingest.own`).
 """
 
 from collections.abc import Sequence
@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
+from ingest import own
 from ingest.judged import JudgedQuery, load_questions
+from kb import items
 from kb.access import SYSTEM
 from kb.db import Database
-from kb.models import Event, EventKind, Item
+from kb.models import Item
 from retrieval.measures import mean, measure
 from retrieval.search import Searcher
 from retrieval.types import Filters
@@ -85,13 +86,13 @@ def questions(db: Database, folders: Sequence[Path]) -> list[Judged]:
     for folder in folders:
         judged = load_questions(folder, folder.name)
         found += [Judged(query, judged.qrels[query.id]) for query in judged.judged()]
-    return found + _voted(db)
+    return found + _own(db)
 
 
 def compare(before: Searcher | None, after: Searcher, judged: Sequence[Judged]) -> Verdict:
     """Ask both all questions, as one who may read everything."""
-    new = _ask(after, judged)
-    old = _ask(before, judged) if before is not None else None
+    new = ndcg(after, judged)
+    old = ndcg(before, judged) if before is not None else None
     changed = [
         Changed(one.query.text, old[one.query.id], new[one.query.id])
         for one in judged
@@ -106,8 +107,8 @@ def compare(before: Searcher | None, after: Searcher, judged: Sequence[Judged]) 
     )
 
 
-def _ask(searcher: Searcher, judged: Sequence[Judged]) -> dict[str, float]:
-    """Return nDCG@10 by question id."""
+def ndcg(searcher: Searcher, judged: Sequence[Judged]) -> dict[str, float]:
+    """Return nDCG@10 by question id, asked as one who may read everything."""
     rankings = {}
     for one in judged:
         filters = Filters(langs=frozenset({one.query.target_lang})) if one.query.target_lang else None
@@ -116,24 +117,14 @@ def _ask(searcher: Searcher, judged: Sequence[Judged]) -> dict[str, float]:
     return measure(rankings, {one.query.id: one.relevant for one in judged})[_MEASURE] if judged else {}
 
 
-def _voted(db: Database) -> list[Judged]:
-    """Return the questions whose reader said of an item found with them that it helped."""
-    asked, voted = aliased(Event), aliased(Event)
-    statement = (
-        select(asked.uid, asked.text, Item.external_id, voted.data)
-        .join(asked, col(asked.uid) == col(voted.parent))
-        .join(Item, col(Item.id) == col(voted.item_id))
-        .where(
-            col(voted.kind) == EventKind.VOTE,
-            col(asked.kind).in_([EventKind.SEARCH, EventKind.ANSWER]),
-            col(asked.text) != "",
-        )
-        .order_by(col(voted.id))
-    )
-    found: dict[str, Judged] = {}
+def _own(db: Database) -> list[Judged]:
+    """Return the questions of the event log, their items by external id."""
+    judged = own.questions(db)
+    names: dict[int, str] = {}
     with db.read() as session:
-        for uid, text, external_id, data in session.exec(statement):
-            query = JudgedQuery(id=f"event-{uid}", text=text, answerable=True, target_lang=None)
-            one = found.setdefault(uid, Judged(query, {}))
-            one.relevant[external_id] = 1 if data.get("helpful") else 0
-    return [one for one in found.values() if any(one.relevant.values())]
+        for some in items.batched(sorted({item for one in judged for item in one.grades}), 500):
+            statement = select(Item.id, Item.external_id).where(col(Item.id).in_(some))
+            names.update((int(item or 0), name) for item, name in session.exec(statement))
+    return [
+        Judged(one.query, {names[item]: grade for item, grade in one.grades.items() if item in names}) for one in judged
+    ]

@@ -1,4 +1,4 @@
-"""The event log: searches, answers, clicks, votes. Requests hand events over; one thread writes them in batches."""
+"""The event log: what was asked, opened, voted on, linked. Requests hand events over; one thread writes them."""
 
 import hashlib
 import hmac

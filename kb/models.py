@@ -102,6 +102,21 @@ class EventKind(StrEnum):
     ANSWER = "answer"
     CLICK = "click"
     VOTE = "vote"
+    LINK = "link"
+    """An agent linked an item to a case: `text` is the case's issue, `data["link"]` a `LinkKind`."""
+    DISMISS = "dismiss"
+    """An agent said of an item that it does not help with a case: `text` is the case's issue."""
+
+
+class LinkKind(StrEnum):
+    """What an item was to the case that it is linked to."""
+
+    USED = "used"
+    """It solved the case."""
+    CREATED = "created"
+    """It was written from the case."""
+    REFERENCE = "reference"
+    """It was read for it."""
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -319,7 +334,7 @@ class ApiKey(SQLModel, table=True):
 
 
 class Event(SQLModel, table=True):
-    """One row for each search, answer, click and vote: every measure is computed from here."""
+    """One row for each search, answer, click, vote, link and dismissal: every measure is computed from here."""
 
     __tablename__ = "event"
     __table_args__ = (
@@ -338,7 +353,7 @@ class Event(SQLModel, table=True):
     """`uid` of the search or answer that a click or vote belongs to."""
     item_id: int | None = Field(default=None, sa_type=BigId)
     text: str = ""
-    """The question, as typed, cut to 1,000 characters."""
+    """The question, or issue of a case, as typed, cut to 1,000 characters."""
     data: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
 
 

@@ -45,6 +45,13 @@ class Settings(BaseSettings):
     answerable: float = Field(
         default=0.8, gt=0, lt=1, description="Share of the questions asked that this knowledge base has an answer to."
     )
+    reranker: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Cross-encoder of sentence-transformers, hub id or folder; default: none.",
+    )
+    rerank_top: int = Field(default=20, ge=1, le=100, description="Items that the reranker orders anew.")
+    rerank_ms: int = Field(default=1000, ge=1, le=60_000, description="Most that it may take for a question, in ms.")
     host: str = Field(default="127.0.0.1", description="Address that `kb serve` binds to.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port that `kb serve` binds to; 0: any free one.")
     workers: int = Field(default=1, ge=1, le=64, description="Processes that `kb serve` answers with.")
@@ -68,6 +75,11 @@ class Settings(BaseSettings):
     @property
     def index_folder(self) -> Path:
         return self.data / "index"
+
+    @property
+    def adapters_folder(self) -> Path:
+        """What was learnt from use: an adapter for each embedder that has one."""
+        return self.data / "adapters"
 
     @property
     def judged_folder(self) -> Path:

@@ -15,10 +15,12 @@ from kb.content import storable, title_key
 from kb.db import Database
 from kb.errors import InvalidInput, KBError, TooLarge, shown
 from kb.items import Found
+from retrieval.adapted import comparable
 from retrieval.embed import Embedder
 from retrieval.fusion import fuse, order
 from retrieval.index import SearchIndex
 from retrieval.language import language
+from retrieval.rerank import Reordered, Reranked, Reranking
 from retrieval.text import ANALYZER_VERSION, analyze, analyzer
 from retrieval.types import Candidates, Filters, Query
 
@@ -75,16 +77,29 @@ class Results:
     dense_std: float = 0.0
     embedder: str = ""
     """Name of the embedding model that was asked."""
+    reranked: Reranked = Reranked.OFF
+    """Whether a reranker has set the order of the best, and if not, why."""
 
 
 class Searcher:
     """All that a search needs. Safe to share between threads."""
 
     def __init__(
-        self, db: Database, index: SearchIndex, embedder: Embedder, *, risk: float = 0.1, answerable: float = 0.8
+        self,
+        db: Database,
+        index: SearchIndex,
+        embedder: Embedder,
+        reranking: Reranking | None = None,
+        *,
+        risk: float = 0.1,
+        answerable: float = 0.8,
     ) -> None:
-        """`index` was made with `embedder`; `risk` and `answerable` are those of `retrieval.abstain.decide`."""
+        """`index` was made with `embedder`. `reranking`: what orders the best of each search anew, if anything.
+
+        `risk` and `answerable` are those of `retrieval.abstain.decide`.
+        """
         self.db = db
+        self.reranking = reranking
         self.risk = risk
         self.answerable = answerable
         self._engine = (index, embedder)
@@ -117,6 +132,8 @@ class Searcher:
         page) where the question's is not one that was found. This restricts nothing; `filters` do.
         Raises InvalidInput for an empty question or an impossible limit, TooLarge for over MAX_QUESTION characters.
         """
+        if self.reranking is not None:
+            self.reranking.reranker.load()  # once: before the clock runs and the database is read
         started = time.perf_counter()
         text = checked_question(question)
         if not 1 <= limit <= MAX_LIMIT:
@@ -132,12 +149,17 @@ class Searcher:
             scope = scope_of(session, reader).published_only()
             query = Query(terms=terms, vector=vector, lang=spoken)
             candidates = index.search(query, scope=scope, filters=filters or Filters(), limit=max(_DEPTH, 5 * limit))
+            if vector is not None:
+                candidates = comparable(embedder, used, candidates)
             fuse_started = time.perf_counter()
             score = fuse(candidates, query)
             ranking = order(score, candidates.passage)
             fuse_ms = _ms(fuse_started)
             read_started = time.perf_counter()
-            hits = _collapse(session, scope, candidates, score, ranking, limit)
+            looked_at = max(limit, self.reranking.top) if self.reranking is not None else limit
+            hits = _collapse(session, scope, candidates, score, ranking, looked_at)
+            hits, reordered = _reranked(self.reranking, used, hits)
+            hits = hits[:limit]
             if filters is None or filters == Filters():
                 hits = _named_first(session, scope, used, hits, limit, index.generation)
             spoken_here = any(hit.found.lang == spoken for hit in hits)
@@ -157,13 +179,15 @@ class Searcher:
                 "dense": candidates.took_ms.get("dense", 0.0),
                 "lexical": candidates.took_ms.get("lexical", 0.0),
                 "fuse": fuse_ms,
-                "read": read_ms,
+                "read": round(read_ms - reordered.ms, 3),
+                **({"rerank": reordered.ms} if self.reranking is not None else {}),
                 "total": _ms(started),
             },
             truncated=len(text) > MAX_USED,
             dense_mean=candidates.stats.dense_mean,
             dense_std=candidates.stats.dense_std,
             embedder=embedder.name,
+            reranked=reordered.outcome,
         )
 
 
@@ -212,6 +236,21 @@ def _collapse(
         if len(hits) >= limit:
             break
     return list(hits.values())
+
+
+def _reranked(reranking: Reranking | None, question: str, hits: list[Hit]) -> tuple[list[Hit], Reordered]:
+    """Order the best hits anew. The n-th place keeps the fused score of the n-th place: scores order, nothing else."""
+    if reranking is None or not hits:
+        return hits, Reordered((), Reranked.OFF, 0.0)
+    best = hits[: reranking.top]
+    reordered = reranking.reorder(question, [passage_text(hit.found) for hit in best])
+    anew = [replace(best[n], score=place.score) for n, place in zip(reordered.order, best, strict=True)]
+    return [*anew, *hits[reranking.top :]], reordered
+
+
+def passage_text(found: Found) -> str:
+    """Return a passage with title and path, as a reranker reads it."""
+    return "\n".join(part for part in (found.title, found.path, found.text) if part)
 
 
 def _named_first(

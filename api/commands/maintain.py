@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from api.commands import generation
+from api.commands.adapt import said
 from api.commands.common import FAULTS, OK, DataOption, JsonOption, emit, out, say, services, settings
 from api.services import open_database
 from ingest.verify import verify as run_verify
@@ -20,6 +21,8 @@ from kb.access import SYSTEM, scope_of
 from kb.errors import KBError
 from kb.models import Generation
 from kb.settings import Settings
+from retrieval.adapted import AdapterFile, read
+from retrieval.rerank import configured
 
 
 def register(app: typer.Typer) -> None:
@@ -88,6 +91,7 @@ def doctor(data: DataOption = None, as_json: JsonOption = False) -> None:
         _disk(loaded),
         *_database(loaded),
         _model(loaded, loaded.embedder),
+        *_reranker(loaded),
     ]
     if as_json:
         emit({"checks": [asdict(check) for check in checks]})
@@ -146,6 +150,7 @@ def _database(loaded: Settings) -> list[Check]:
             Check("database", True, f"{db.dialect}, migration {db.version()}, {count} published items, change {seq}"),
             _index(loaded, seq, active),
             *([_model(loaded, active.embedder)] if active is not None and active.embedder != loaded.embedder else []),
+            *([_adapter(loaded, active.fingerprint)] if active is not None else []),
         ]
     except KBError as error:
         return [Check("database", False, error.message)]
@@ -168,6 +173,28 @@ def _index(loaded: Settings, seq: int, active: Generation | None) -> Check:
         f"generation {active.number}, {active.embedder}, {found.passages} passages, at change {found.watermark}"
         + (f", {behind} behind" if behind else ""),
     )
+
+
+def _adapter(loaded: Settings, fingerprint: str) -> Check:
+    file = AdapterFile(loaded.adapters_folder, fingerprint)
+    try:
+        return Check("adapter", True, said(read(file.path, fingerprint)))
+    except FileNotFoundError:
+        return Check("adapter", True, "none; kb adapt learns one from links and votes")
+    except KBError as error:
+        return Check("adapter", False, error.message)
+
+
+def _reranker(loaded: Settings) -> list[Check]:
+    reranking = configured(loaded)
+    if reranking is None:
+        return []
+    try:
+        reranking.reranker.load()
+    except KBError as error:
+        return [Check("reranker", False, error.message)]
+    name, top, budget = reranking.reranker.name, reranking.top, reranking.budget_ms
+    return [Check("reranker", True, f"{name}, the best {top} items, {budget:.0f} ms at most")]
 
 
 def _model(loaded: Settings, name: str) -> Check:

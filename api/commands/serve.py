@@ -87,6 +87,7 @@ def run(opened: Services, host: str | None, port: int | None) -> None:
 
     from api.app import create_app
 
+    opened.warm()
     listener, address = _listen(opened.settings, host, port)
     say(_ready(address))
     config = uvicorn.Config(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from retrieval.adapted import AdaptedEmbedder, Adapter
 from retrieval.embed import Embedder, OnnxEmbedder, load_embedder
 from retrieval.titled import TitledEmbedder
 from tests.fakes import FakeEmbedder
@@ -32,12 +33,16 @@ WEIRD = [
 ]
 
 
-@pytest.fixture(scope="session", params=["fake", "titled", "tiny", "e5-small"])
+@pytest.fixture(scope="session", params=["fake", "titled", "adapted", "tiny", "e5-small"])
 def embedder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Embedder:
     if request.param == "fake":
         return FakeEmbedder()
     if request.param == "titled":
         return TitledEmbedder(FakeEmbedder())
+    if request.param == "adapted":
+        map_ = np.random.default_rng(0).normal(0, 0.2, (32, 32)).astype(np.float32)
+        moving = Adapter("fake-embedder", ("en", "zh"), map_)
+        return AdaptedEmbedder(FakeEmbedder(), lambda: moving)
     if request.param == "tiny":
         folder: Path = tmp_path_factory.mktemp("contract") / "tiny"
         return OnnxEmbedder("tiny", tiny_model(folder))

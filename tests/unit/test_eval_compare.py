@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from eval.compare import compare, regrets
 from eval.run import SYSTEMS, Outcome
-from eval.significance import randomisation
 from ingest.judged import JudgedQuery, JudgedSet
 from kb.errors import InvalidInput
 from retrieval.measures import mean, measure
+from retrieval.significance import randomisation
 from retrieval.types import Candidates, Query, QueryStats
 
 values = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=9)

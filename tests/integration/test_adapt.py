@@ -1,0 +1,137 @@
+"""kb adapt: adopted where it wins on what it has not seen, and only there; served, followed, refused, removed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from api.services import Services, open_services
+from ingest.adapting import ENOUGH, Adoption, adapt
+from ingest.gate import Judged, questions
+from ingest.judged import JudgedQuery
+from kb.events import Happened
+from kb.models import EventKind
+from kb.settings import Settings
+from retrieval.adapted import AdaptedEmbedder, AdapterFile, write
+from tests.fakes import FakeEmbedder, fake
+from tests.integration.test_cli import Run, kb  # noqa: F401
+from tests.integration.test_indexer import publish
+
+WORDS = "alpha bravo candle dragon ember falcon garnet hollow island jasmine kettle lantern".split()
+
+
+class TurnedEmbedder(FakeEmbedder):
+    """A model whose questions all lie off their passages alike: what an adapter can learn."""
+
+    def embed_query(self, text: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        vector = super().embed_query(text)
+        return np.roll(vector, 1)
+
+
+def turned(name: str) -> FakeEmbedder:
+    return TurnedEmbedder()
+
+
+def topics() -> list[str]:
+    return [f"{a} {b} {c}" for n, a in enumerate(WORDS) for b in WORDS[n + 1 :] for c in WORDS[n // 2 : n // 2 + 2]]
+
+
+def linked(services: Services, *, wrong: bool = False) -> list[str]:
+    """Publish an article a topic; link each, or a `wrong` one, to a case that shares no word with it."""
+    names = topics()
+    numbers = [publish(services, name) for name in names]
+    services.indexer.catch_up()
+    shuffled = np.random.default_rng(0).permutation(numbers) if wrong else numbers
+    for name, number in zip(names, shuffled, strict=True):
+        text = name.replace(" ", "x")
+        data = {"link": "used"}
+        services.events.add(Happened(kind=EventKind.LINK, role="agent", text=text, item_id=int(number), data=data))
+    services.events.flush()
+    return names
+
+
+def learnt(services: Services) -> Adoption:
+    return adapt(services.db, services.index, services.embedder, questions(services.db, []))
+
+
+def test_what_wins_is_adopted_and_followed_without_a_restart(tmp_path: Path) -> None:
+    with open_services(Settings(data=tmp_path), load=turned) as services:
+        names = linked(services)
+        found = learnt(services)
+        assert found.refusal is None
+        assert found.after > found.before
+        assert found.p < 0.05
+        assert found.learnt_from + found.questions == len(names)
+        assert found.adapter is not None
+        embedder = services.embedder
+        assert isinstance(embedder, AdaptedEmbedder)
+        before = embedder.embed_query("alphaxbravo")
+        file = AdapterFile(services.settings.adapters_folder, embedder.fingerprint)
+        write(file.path, found.adapter)
+        assert not np.array_equal(embedder.embed_query("alphaxbravo"), before)
+        after = mean_rank(services, names)
+        file.path.write_bytes(file.path.read_bytes()[:-5])
+        np.testing.assert_array_equal(embedder.embed_query("alphaxbravo"), before)
+        assert mean_rank(services, names) > after
+        np.testing.assert_array_equal(learnt(services).adapter.map, found.adapter.map)  # type: ignore[union-attr]
+
+
+def mean_rank(services: Services, names: list[str]) -> float:
+    from kb.access import SYSTEM
+
+    ranks = []
+    for name in names:
+        titles = [hit.found.title for hit in services.searcher.search(name.replace(" ", "x"), reader=SYSTEM).hits]
+        ranks.append(titles.index(name) if name in titles else 10)
+    return float(np.mean(ranks))
+
+
+def test_links_that_teach_nothing_are_not_adopted(tmp_path: Path) -> None:
+    with open_services(Settings(data=tmp_path), load=fake) as services:
+        linked(services, wrong=True)
+        found = learnt(services)
+        assert found.refusal is not None
+        assert found.as_json()["adopted"] is False
+
+
+def test_too_few_questions_decide_nothing(services: Services) -> None:
+    number = publish(services, "Reset the router")
+    services.indexer.catch_up()
+    few = [Judged(JudgedQuery(f"q{n}", "reset", True, None), {str(number): 1}) for n in range(ENOUGH)]
+    found = adapt(services.db, services.index, services.embedder, few)
+    assert "too few questions" in str(found.refusal)
+    nowhere = [Judged(JudgedQuery(f"q{n}", "reset", True, None), {"gone": 1}) for n in range(5 * ENOUGH)]
+    found = adapt(services.db, services.index, services.embedder, nowhere)
+    assert "relevant item with passages" in str(found.refusal)
+
+
+def test_the_command_adopts_says_so_and_takes_back(
+    kb: Run,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import api.services
+
+    data = tmp_path / "data"
+    code, said, _ = kb("adapt", "--json")
+    assert (code, said["adopted"]) == (4, False)
+    assert "too few" in said["refusal"]
+    code, _, error = kb("adapt", "--remove")
+    assert (code, "there is no adapter" in error) == (1, True)
+    monkeypatch.setattr(api.services, "load_embedder", lambda name, *_, **__: TurnedEmbedder())
+    with open_services(Settings(data=data)) as services:
+        linked(services)
+    code, said, _ = kb("adapt", "--json")
+    assert (code, said["adopted"], list(said["langs"])) == (0, True, ["en"])
+    (file,) = (data / "adapters").iterdir()
+    monkeypatch.setattr("retrieval.embed.load_embedder", lambda *_, **__: FakeEmbedder())
+    code, checks, _ = kb("doctor", "--json")
+    check = next(check for check in checks["checks"] if check["name"] == "adapter")
+    assert check["ok"]
+    assert "learnt from" in check["detail"]
+    file.write_bytes(b"answerwell-adapter 0 x\n")
+    _, checks, _ = kb("doctor", "--json")
+    check = next(check for check in checks["checks"] if check["name"] == "adapter")
+    assert (check["ok"], "version 0" in check["detail"]) == (False, True)
+    code, said, _ = kb("adapt", "--remove", "--json")
+    assert (code, said["removed"], file.exists()) == (0, str(file), False)
