@@ -108,6 +108,9 @@ def ask(
         return
     if result.band is Band.ANSWER:
         out.print(Markdown(result.text))
+        if result.fixed is not None:
+            day = result.fixed.reviewed_at[:10]
+            out.print(f"(written for this question, reviewed on {day})", markup=False, highlight=False, style="dim")
         for citation in result.citations:
             found = citation.found
             out.print(

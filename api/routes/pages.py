@@ -32,7 +32,7 @@ INSTANT = 6
 REASONS = ("inaccurate", "confusing", "visuals", "missing", "other")
 _TABS: dict[str, frozenset[str]] = {
     "all": frozenset(),
-    "kb": frozenset({Kind.ARTICLE.value, Kind.CASE.value, Kind.LESSON.value}),
+    "kb": frozenset({Kind.ARTICLE.value, Kind.CASE.value, Kind.LESSON.value, Kind.FIXED.value}),
     "community": frozenset({Kind.ANSWER.value}),
 }
 _REF = re.compile(r"(KB-[1-9][0-9]{0,17})(?:-.*)?", re.IGNORECASE | re.DOTALL)
@@ -261,7 +261,7 @@ def _browse(page: Page, reader: Principal, facet: Facet, value: str, start: str)
 
 
 def _answer(page: Page, found: Results, reader: Principal, searched: str) -> Answer:
-    said = answer_from(page.services.searcher, found, reader=reader)
+    said = answer_from(page.services.searcher, found, reader=reader, lang=page.lang)
     page.services.events.add(
         Happened(
             kind=EventKind.ANSWER,
