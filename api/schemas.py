@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
 
+from api.conversations import Asked
 from kb import items
 from kb.content import Content, Profile, choice, labels
 from kb.fixed import Listed
@@ -93,6 +94,10 @@ class AnswerResponse(Shape):
     confidence: float = Field(description="0 to 1; provisional, not calibrated yet.")
     took_ms: dict[str, float]
     fixed: FixedOut | None = None
+    conversation: str | None = Field(default=None, description="Send it with the next question; null outside one.")
+    understood_as: str | None = Field(
+        default=None, description="What was searched, where the question leaned on the turns before."
+    )
 
 
 class ItemIn(Shape):
@@ -286,10 +291,10 @@ def suggestion_out(hit: Hit) -> Suggestion:
     )
 
 
-def answer_out(answer: Answer, uid: str | None = None) -> AnswerResponse:
+def answer_out(answer: Answer, uid: str | None = None, asked: Asked | None = None) -> AnswerResponse:
     return AnswerResponse(
         id=uid,
-        question=answer.question,
+        question=answer.question if asked is None or asked.understood_as is None else asked.typed,
         band=answer.band.value,
         text=answer.text,
         citations=[
@@ -308,6 +313,8 @@ def answer_out(answer: Answer, uid: str | None = None) -> AnswerResponse:
         confidence=answer.confidence,
         took_ms=answer.results.took_ms if answer.results is not None else {},
         fixed=FixedOut(**asdict(answer.fixed)) if answer.fixed is not None else None,
+        conversation=asked.conversation if asked is not None else None,
+        understood_as=asked.understood_as if asked is not None else None,
     )
 
 
@@ -396,8 +403,8 @@ def search_event(results: Results, *, mode: str, filters: dict[str, Any], instan
     }
 
 
-def answer_event(answer: Answer) -> dict[str, Any]:
-    """Return the `data` of an answer event."""
+def answer_event(answer: Answer, asked: Asked | None = None) -> dict[str, Any]:
+    """Return the `data` of an answer event; `typed` where the question was completed."""
     return {
         "band": answer.band.value,
         "confidence": answer.confidence,
@@ -409,4 +416,5 @@ def answer_event(answer: Answer) -> dict[str, Any]:
         "took_ms": answer.results.took_ms if answer.results else {},
         "generation": answer.results.generation if answer.results else None,
         **({"fixed": True} if answer.fixed is not None else {}),
+        **({"typed": asked.typed[:1000]} if asked is not None and asked.understood_as is not None else {}),
     }

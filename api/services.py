@@ -13,6 +13,7 @@ from kb.errors import Misconfigured
 from kb.events import EventLog, pseudonym
 from kb.settings import Settings
 from retrieval.embed import Embedder, load_embedder
+from retrieval.followup import Rewriter
 from retrieval.local.engine import LocalIndex
 from retrieval.search import Searcher
 from retrieval.text import ANALYZER_VERSION
@@ -35,6 +36,8 @@ class Services:
     events: EventLog
     follower: Follower
     pseudonym_key: str
+    rewriter: Rewriter | None = None
+    """Completes follow-up questions; None: the rules do."""
 
     @property
     def generation(self) -> Opened:

@@ -1,5 +1,6 @@
 """The command line is a contract: its JSON, its exit codes, its words for bad input."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -297,3 +298,14 @@ def test_fixed_answers_are_written_approved_listed_and_retired(kb: Run, tmp_path
     ):
         code, _, err = kb("answers", *wrong)
         assert (code, says in " ".join(err.split())) == (1, True), (wrong, err)
+
+
+def test_without_a_question_lines_are_a_conversation(kb: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kb("ingest", str(folder))
+    lines = "Reset the router\n\nhow long does it take?\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    code, said, _ = kb("ask", "--json")
+    assert code == 0
+    assert [turn["understood_as"] for turn in said["turns"]] == [None, "Reset the router how long does it take?"]
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    assert "(understood as: Reset the router how long does it take?)" in kb("ask")[1]
