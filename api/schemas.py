@@ -1,12 +1,18 @@
 """The shapes of what goes out and comes in: one set for HTTP and for `--json`. docs/api.md explains the fields."""
 
+from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from sqlmodel import Session
 
+from api.conversations import Asked
+from kb import items
 from kb.content import Content, Profile, choice, labels
+from kb.fixed import Listed
 from kb.items import ItemView
-from kb.models import Audience, Confidence, Facet, Governance, Kind
+from kb.models import Audience, Confidence, Facet, Governance, Kind, now
 from retrieval.answer import Answer
 from retrieval.search import Hit, Results
 
@@ -72,6 +78,15 @@ class Suggestion(Shape):
     lang: str
 
 
+class FixedOut(Shape):
+    """That an editor wrote this answer for this question; it is shown as it is."""
+
+    reviewed_at: str
+    reviewed_by: str | None = Field(description="For staff; null for other readers.")
+    by_author: bool = Field(description="Reviewed by who wrote it.")
+    expires_at: str | None
+
+
 class AnswerResponse(Shape):
     id: str | None = None
     question: str
@@ -81,6 +96,11 @@ class AnswerResponse(Shape):
     suggestions: list[Suggestion]
     confidence: float = Field(description="0 to 1; provisional, not calibrated yet.")
     took_ms: dict[str, float]
+    fixed: FixedOut | None = None
+    conversation: str | None = Field(default=None, description="Send it with the next question; null outside one.")
+    understood_as: str | None = Field(
+        default=None, description="What was searched, where the question leaned on the turns before."
+    )
 
 
 class ItemIn(Shape):
@@ -175,6 +195,54 @@ class ItemOut(Shape):
     updated_at: str
 
 
+class FixedAnswerIn(Shape):
+    """An answer as an editor writes it for a question."""
+
+    question: str
+    answer: str = Field(description="Markdown; returned as it is.")
+    wordings: list[str] = Field(default=[], description="Further wordings of the question.")
+    lang: str = "en"
+    audience: str = "internal"
+    groups: list[str] = []
+    products: list[str] = []
+    versions: list[str] = []
+    topics: list[str] = []
+
+    def content(self) -> Content:
+        return Content(title=self.question, body=self.answer, similar_questions=tuple(self.wordings))
+
+    def profile(self) -> Profile:
+        """Raises InvalidInput for a word that is not one of those there are."""
+        return Profile(
+            kind=Kind.FIXED,
+            lang=self.lang,
+            audience=choice(Audience, self.audience, "audience"),
+            confidence=Confidence.VALIDATED,
+            labels=labels(products=self.products, versions=self.versions, topics=self.topics, groups=self.groups),
+        )
+
+
+class FixedAnswerOut(Shape):
+    """The newest revision of a fixed answer, and where it stands."""
+
+    item: str
+    question: str
+    answer: str
+    wordings: list[str]
+    lang: str
+    audience: str
+    groups: list[str]
+    space: int
+    state: str
+    revision: int = Field(description="Number of the newest revision, which is shown.")
+    live_revision: int | None = Field(description="The one that readers get; null: they get none.")
+    author: str | None
+    review_at: str | None = Field(description="In force: when to look at it again.")
+    expires_at: str | None = Field(description="In force: from when on it is returned no longer.")
+    expired: bool
+    review: dict[str, Any] | None = Field(description="The newest review of the revision shown; null: none was asked.")
+
+
 class Written(Shape):
     """What a write did."""
 
@@ -227,10 +295,10 @@ def suggestion_out(hit: Hit) -> Suggestion:
     )
 
 
-def answer_out(answer: Answer, uid: str | None = None) -> AnswerResponse:
+def answer_out(answer: Answer, uid: str | None = None, asked: Asked | None = None) -> AnswerResponse:
     return AnswerResponse(
         id=uid,
-        question=answer.question,
+        question=answer.question if asked is None or asked.understood_as is None else asked.typed,
         band=answer.band.value,
         text=answer.text,
         citations=[
@@ -248,6 +316,9 @@ def answer_out(answer: Answer, uid: str | None = None) -> AnswerResponse:
         suggestions=[suggestion_out(hit) for hit in answer.suggestions],
         confidence=answer.confidence,
         took_ms=answer.results.took_ms if answer.results is not None else {},
+        fixed=FixedOut(**asdict(answer.fixed)) if answer.fixed is not None else None,
+        conversation=asked.conversation if asked is not None else None,
+        understood_as=asked.understood_as if asked is not None else None,
     )
 
 
@@ -284,6 +355,44 @@ def item_out(view: ItemView) -> ItemOut:
     )
 
 
+def fixed_answer_out(session: Session, row: Listed) -> FixedAnswerOut:
+    item, revision, review = row.item, row.revision, row.review
+    number = int(item.id or 0)
+    tags = items.labels(session, [number]).get(number, frozenset())
+    expired = item.expires_at is not None and item.expires_at <= now()
+    asked = review and {
+        "asked_by": review.asked_by,
+        "asked_at": _iso(review.asked_at),
+        "review_at": _iso(review.review_at),
+        "expires_at": _iso(review.expires_at),
+        "approved_by": review.approved_by,
+        "approved_at": _iso(review.approved_at),
+        "by_author": review.by_author,
+    }
+    return FixedAnswerOut(
+        item=item.number,
+        question=revision.title,
+        answer=revision.body,
+        wordings=revision.similar_questions,
+        lang=item.lang,
+        audience=item.audience.value,
+        groups=sorted(value for facet, value in tags if facet == Facet.GROUP),
+        space=item.space_id,
+        state=item.state.value,
+        revision=revision.n,
+        live_revision=None if expired else row.live,
+        author=revision.author,
+        review_at=_iso(item.review_at),
+        expires_at=_iso(item.expires_at),
+        expired=expired,
+        review=asked,
+    )
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment is not None else None
+
+
 def search_event(results: Results, *, mode: str, filters: dict[str, Any], instant: bool = False) -> dict[str, Any]:
     """Return the `data` of a search event."""
     return {
@@ -298,8 +407,8 @@ def search_event(results: Results, *, mode: str, filters: dict[str, Any], instan
     }
 
 
-def answer_event(answer: Answer) -> dict[str, Any]:
-    """Return the `data` of an answer event."""
+def answer_event(answer: Answer, asked: Asked | None = None) -> dict[str, Any]:
+    """Return the `data` of an answer event; `typed` where the question was completed."""
     return {
         "band": answer.band.value,
         "confidence": answer.confidence,
@@ -310,4 +419,6 @@ def answer_event(answer: Answer) -> dict[str, Any]:
         "lang": answer.results.lang if answer.results else None,
         "took_ms": answer.results.took_ms if answer.results else {},
         "generation": answer.results.generation if answer.results else None,
+        **({"fixed": True} if answer.fixed is not None else {}),
+        **({"typed": asked.typed[:1000]} if asked is not None and asked.understood_as is not None else {}),
     }

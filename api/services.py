@@ -14,6 +14,7 @@ from kb.events import EventLog, pseudonym
 from kb.settings import Settings
 from retrieval.adapted import AdaptedEmbedder, AdapterFile
 from retrieval.embed import Embedder, load_embedder
+from retrieval.followup import Rewriter
 from retrieval.local.engine import LocalIndex
 from retrieval.rerank import configured
 from retrieval.search import Searcher
@@ -37,6 +38,8 @@ class Services:
     events: EventLog
     follower: Follower
     pseudonym_key: str
+    rewriter: Rewriter | None = None
+    """Completes follow-up questions; None: the rules do."""
 
     @property
     def generation(self) -> Opened:

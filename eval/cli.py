@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from eval import calibrate
+from eval import calibrate, followups
 from eval.answers import run_demo, summary
 from eval.compare import compare, regrets
 from eval.own import database_of, live, run_own
@@ -21,7 +21,7 @@ from eval.run import SYSTEMS, Outcome, Ranker, run, unhurried
 from eval.tune import chosen, grid, record, tune
 from eval.vectors import embedder_of
 from ingest import own
-from ingest.judged import JudgedSet, load
+from ingest.judged import JudgedSet, load, load_questions
 from kb.settings import load_settings
 from retrieval.abstain import RISK, probability, threshold
 from retrieval.tuned import TUNED, confidence
@@ -250,3 +250,42 @@ def demo_command(
             console.print(line, markup=False, highlight=False)
     for name, value in measures.items():
         console.print(f"{name}: {value}", highlight=False)
+
+
+@app.command("followups")
+def followups_command(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[DIR...]", help="Judged sets whose questions stand alone: how many are changed?"),
+    ] = None,
+    half: Annotated[
+        str, typer.Option(help="Which conversations: all, tune or report (halves by hash of the id).")
+    ] = "all",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Hold the shipped conversations about the demo: follow-up questions completed, new topics left as they are."""
+    err = Console(stderr=True)
+    sets = [load_questions(folder, folder.resolve().name) for folder in folders or ()]
+    with embedder_of(load_settings()) as embedder:
+        rows = followups.run(embedder, half=half, tell=lambda message: err.print(message, highlight=False))
+    alone = [followups.changed_alone(judged, half) for judged in sets]
+    if as_json:
+        document = {"half": half, "results": [asdict(row) for row in rows], "stand_alone": alone}
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        return
+    table = Table("", "searched", "follow-ups", "nDCG@10", "answered", "right", "new topics", "nDCG@10", "changed")
+    for row in rows:
+        shares = (f"{value:.3f}" for value in (row.ndcg, row.answered, row.right))
+        table.add_row(
+            row.lang,
+            row.system,
+            str(row.follow_ups),
+            *shares,
+            str(row.alone),
+            f"{row.ndcg_alone:.3f}",
+            str(row.changed),
+        )
+    Console().print(table)
+    for one in alone:
+        line = f"{one['set']}: {one['changed']} of {one['questions']} stand-alone questions changed"
+        Console().print(line, highlight=False)

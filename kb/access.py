@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, false, or_, true
 from sqlmodel import Session, col, select
 
 from kb.errors import Forbidden, InvalidInput, shown
-from kb.models import Audience, Facet, Item, ItemLabel, Space, State
+from kb.models import Audience, Facet, Item, ItemLabel, Space, State, now
 
 
 class Role(StrEnum):
@@ -70,9 +70,10 @@ class Scope:
     groups: frozenset[str] | None
     """None: items of every group. An item without groups is for everybody."""
     unpublished: bool = False
-    """Drafts and retired items too (staff who edit). Search never returns them: they are not in the index."""
+    """Drafts, retired and expired items too (staff who edit). Search never returns them: they are not in the index."""
 
     def allows(self, *, audience: str, space: int, groups: Collection[str], published: bool = True) -> bool:
+        """Say whether an item may be read. `published`: it is, and has not expired."""
         return (
             (published or self.unpublished)
             and audience in self.audiences
@@ -112,6 +113,7 @@ def readable(scope: Scope) -> ColumnElement[bool]:
     conditions: list[ColumnElement[bool]] = [col(Item.audience).in_(sorted(scope.audiences))]
     if not scope.unpublished:
         conditions.append(col(Item.state) == State.PUBLISHED)
+        conditions.append(or_(col(Item.expires_at).is_(None), col(Item.expires_at) > now()))
     if scope.spaces is not None:
         conditions.append(col(Item.space_id).in_(sorted(scope.spaces)) if scope.spaces else false())
     if scope.groups is not None:

@@ -14,7 +14,21 @@ from kb import changes
 from kb.access import Principal, Role, path_to_root, root_space_id
 from kb.content import Content, Profile, checked_content, checked_profile, title_key
 from kb.errors import Conflict, Forbidden, NotFound, StaleRevision, shown
-from kb.models import Item, ItemLabel, Operation, Passage, Revision, Space, State, new_uid, now
+from kb.models import (
+    Facet,
+    Item,
+    ItemLabel,
+    Kind,
+    Operation,
+    Passage,
+    Review,
+    Revision,
+    Space,
+    State,
+    Wording,
+    new_uid,
+    now,
+)
 
 EDITOR_SOURCE = "editor"
 """`Item.source` of what is written here."""
@@ -78,7 +92,7 @@ def revise(
     `based_on` is the number `n` of the revision that the writer started from: raises StaleRevision if another one
     has come since. Returns the newest revision unchanged if the content is the same.
     """
-    _writable(session, item, actor)
+    require_writable(session, item, actor)
     content = checked_content(content)
     newest = newest_revision(session, item)
     if based_on is not None and based_on != newest.n:
@@ -88,6 +102,8 @@ def revise(
         )
     if newest.content_hash == content.hash:
         return newest
+    if item.state == State.IN_REVIEW:
+        item.state = State.DRAFT
     revision = _add_revision(session, item, content, actor, n=newest.n + 1, message=message)
     assert item.id is not None
     changes.record(session, item.id, Operation.UPDATE, revision_id=revision.id, actor=actor.subject)
@@ -95,8 +111,17 @@ def revise(
 
 
 def reprofile(session: Session, item: Item, profile: Profile, *, actor: Principal) -> int:
-    """Change what an item is (audience, labels, ...) at once; return the sequence number."""
-    _writable(session, item, actor)
+    """Change what an item is (audience, labels, ...) at once; return the sequence number.
+
+    A fixed answer that is opened to other readers is a draft again: it was approved, or shall be, for those before.
+    Raises Conflict where an item would become a fixed answer, or cease to be one.
+    """
+    require_writable(session, item, actor)
+    if (item.kind == Kind.FIXED) != (profile.kind == Kind.FIXED):
+        raise Conflict(f"{item.number} is of kind {item.kind.value!r} and cannot become {profile.kind.value!r}")
+    reviewed = item.state in (State.PUBLISHED, State.IN_REVIEW)
+    if item.kind == Kind.FIXED and reviewed and _reach(session, item) != _wanted(profile):
+        item.state = State.DRAFT
     for name, value in _columns(checked_profile(profile)).items():
         setattr(item, name, value)
     assert item.id is not None
@@ -107,12 +132,15 @@ def reprofile(session: Session, item: Item, profile: Profile, *, actor: Principa
     return changes.record(session, item.id, Operation.UPDATE, revision_id=item.live_revision_id, actor=actor.subject)
 
 
-def publish(session: Session, item: Item, revision: Revision, *, actor: Principal) -> Published:
+def publish(session: Session, item: Item, revision: Revision, *, actor: Principal, approved: bool = False) -> Published:
     """Make `revision` the one that readers see.
 
-    Raises StaleRevision if a newer revision is already live, Conflict if the revision is another item's.
+    Raises StaleRevision if a newer revision is already live, Conflict if the revision is another item's, or if it is
+    a fixed answer's and was not `approved`: `kb.fixed.approve` publishes those.
     """
-    _writable(session, item, actor)
+    require_writable(session, item, actor)
+    if item.kind == Kind.FIXED and not approved:
+        raise Conflict(f"{item.number} is a fixed answer: submit it, then it is published by being approved")
     assert item.id is not None
     assert revision.id is not None
     if revision.item_id != item.id:
@@ -130,7 +158,7 @@ def publish(session: Session, item: Item, revision: Revision, *, actor: Principa
 
 def retire(session: Session, item: Item, *, actor: Principal) -> int:
     """Take an item from its readers, keeping all of it; return the sequence number. Twice does nothing more."""
-    _writable(session, item, actor)
+    require_writable(session, item, actor)
     assert item.id is not None
     if item.state != State.RETIRED:
         item.state = State.RETIRED
@@ -142,10 +170,10 @@ def retire(session: Session, item: Item, *, actor: Principal) -> int:
 def delete(session: Session, item: Item, *, actor: Principal) -> int:
     """Remove an item and all its revisions for good; return the sequence number. For admins."""
     actor.require(Role.ADMIN, "delete items for good (retire them instead)")
-    _writable(session, item, actor)
+    require_writable(session, item, actor)
     assert item.id is not None
     seq = changes.record(session, item.id, Operation.DELETE, actor=actor.subject)
-    for table in (Passage, ItemLabel, Revision):
+    for table in (Passage, ItemLabel, Review, Wording, Revision):
         session.exec(sql_delete(table).where(col(table.item_id) == item.id))
     session.delete(item)
     session.flush()
@@ -161,6 +189,16 @@ def newest_revision(session: Session, item: Item) -> Revision:
 def _columns(profile: Profile) -> dict[str, Any]:
     names = ("kind", "lang", "audience", "confidence", "governance", "family", "owner", "url")
     return {name: getattr(profile, name) for name in names}
+
+
+def _reach(session: Session, item: Item) -> tuple[str, list[str]]:
+    """Return the audience and groups that an item is open to."""
+    groups = select(ItemLabel.value).where(col(ItemLabel.item_id) == item.id, col(ItemLabel.facet) == Facet.GROUP)
+    return item.audience.value, sorted(session.exec(groups).all())
+
+
+def _wanted(profile: Profile) -> tuple[str, list[str]]:
+    return profile.audience.value, profile.values(Facet.GROUP)
 
 
 def _set_labels(session: Session, item_id: int, profile: Profile) -> None:
@@ -200,7 +238,8 @@ def _add_revision(
     return revision
 
 
-def _writable(session: Session, item: Item, actor: Principal) -> None:
+def require_writable(session: Session, item: Item, actor: Principal) -> None:
+    """Raise Forbidden unless `actor` may change the item."""
     actor.require(Role.EDITOR, "change items")
     _within_reach(session, actor, item.space_id)
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Enum,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -27,6 +28,9 @@ class Kind(StrEnum):
     CASE = "case"
     LESSON = "lesson"
     ANSWER = "answer"
+    """One accepted in a community."""
+    FIXED = "fixed"
+    """Written by an editor for a question, reviewed, returned as it is: see `kb.fixed`."""
 
 
 class Audience(StrEnum):
@@ -195,6 +199,10 @@ class Item(SQLModel, table=True):
     created_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
     updated_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
     """When what readers see last changed."""
+    review_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When it is due to be looked at again."""
+    expires_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """From when on its readers no longer see it. In force since the live revision was approved."""
 
     @property
     def number(self) -> str:
@@ -235,6 +243,47 @@ class Revision(SQLModel, table=True):
     author: str | None = Field(default=None, max_length=200)
     message: str = Field(default="", max_length=1000)
     created_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+
+
+class Review(SQLModel, table=True):
+    """One going over a revision: asked for, and approved or not yet. An approved one is never changed again."""
+
+    __tablename__ = "review"
+    __table_args__ = {"sqlite_autoincrement": True}
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    item_id: int = Field(sa_type=BigId, foreign_key="item.id", index=True)
+    revision_id: int = Field(sa_type=BigId, foreign_key="revision.id")
+    asked_by: str | None = Field(default=None, max_length=200)
+    asked_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    review_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    expires_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """As asked for; they come into force with the approval."""
+    approved_by: str | None = Field(default=None, max_length=200)
+    approved_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """None: nobody has approved it yet."""
+    by_author: bool = False
+    """Approved by who wrote it or asked for the review, not by somebody else."""
+
+
+class Wording(SQLModel, table=True):
+    """A question that a fixed answer's live revision answers, as `kb.content.title_key` folds it."""
+
+    __tablename__ = "wording"
+    item_id: int = Field(sa_column=Column(BigId, ForeignKey("item.id"), primary_key=True, autoincrement=False))
+    key: str = Field(primary_key=True, max_length=500, index=True)
+
+
+class Conversation(SQLModel, table=True):
+    """The last turns of one reader's conversation, for as long as follow-up questions may come."""
+
+    __tablename__ = "conversation"
+    id_hash: str = Field(primary_key=True, max_length=64)
+    """SHA-256 of its id, which only its reader has."""
+    owner: str | None = Field(default=None, max_length=64)
+    """Pseudonym of who began it; None: nobody in particular, whoever has the id."""
+    last_at: datetime = Field(default_factory=now, sa_type=UTCDateTime, index=True)
+    turns: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
+    """Oldest first: `asked`, `understood` and the ids of the `items` cited."""
 
 
 class Generation(SQLModel, table=True):

@@ -6,7 +6,7 @@ is if it is the same, and refused if it is not.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 
-from kb import changes, items
+from kb import changes, fixed, items
 from kb.access import Principal, Role
 from kb.content import Content, Profile, checked_content, checked_profile, choice, storable, title_key
 from kb.db import Database
@@ -29,6 +29,7 @@ from kb.models import (
     ItemLabel,
     Kind,
     Operation,
+    Review,
     Revision,
     Space,
     State,
@@ -37,6 +38,7 @@ from kb.models import (
 FORMAT = "answerwell-export"
 VERSION = 1
 _BATCH = 100
+_REVIEW = ("asked_by", "asked_at", "review_at", "expires_at", "approved_by", "approved_at", "by_author")
 
 
 @dataclass(slots=True)
@@ -70,13 +72,9 @@ def export_lines(db: Database, *, actor: Principal) -> Iterator[str]:
                 revisions.setdefault(revision.item_id, []).append(revision)
             for item in found:
                 number = int(item.id or 0)
-                yield _line(
-                    {
-                        "item": _item(
-                            item, keys[item.space_id], labels.get(number, frozenset()), revisions.get(number, [])
-                        )
-                    }
-                )
+                own, tags = revisions.get(number, []), labels.get(number, frozenset())
+                record = _item(item, keys[item.space_id], tags, own, fixed.reviews(session, item))
+                yield _line({"item": record})
             last = ids[-1]
             session.expunge_all()
 
@@ -134,7 +132,9 @@ def _check_header(record: dict[str, Any]) -> None:
         )
 
 
-def _item(item: Item, space: str, labels: frozenset[tuple[Facet, str]], revisions: list[Revision]) -> dict[str, Any]:
+def _item(
+    item: Item, space: str, labels: frozenset[tuple[Facet, str]], revisions: list[Revision], reviews: Sequence[Review]
+) -> dict[str, Any]:
     plain = (
         "id", "uid", "kind", "lang", "family", "audience", "confidence", "governance", "state", "owner",
         "source", "external_id", "source_hash", "url", "created_at", "updated_at",
@@ -156,7 +156,13 @@ def _item(item: Item, space: str, labels: frozenset[tuple[Facet, str]], revision
             }
             for revision in revisions
         ],
+        **{name: moment for name in ("review_at", "expires_at") if (moment := getattr(item, name)) is not None},
+        **({"reviews": [_review(review, numbers) for review in reviews]} if reviews else {}),
     }  # fmt: skip
+
+
+def _review(review: Review, numbers: dict[int | None, int]) -> dict[str, Any]:
+    return {"revision": numbers[review.revision_id], **{name: getattr(review, name) for name in _REVIEW}}
 
 
 def _add_space(session: Session, record: dict[str, Any], counts: Imported) -> None:
@@ -224,10 +230,32 @@ def _add_item(
         raise InvalidInput(f"the item {shown(record['uid'])} is published, but its live revision is not in the export")
     item.live_revision_id = by_number.get(record["live"])
     item.draft_revision_id = by_number.get(record["draft"])
+    item.review_at, item.expires_at = _moment(record.get("review_at")), _moment(record.get("expires_at"))
     session.add(item)
+    session.add_all(_read_review(item.id, by_number, review) for review in record.get("reviews", ()))
+    if item.kind == Kind.FIXED and item.live_revision_id is not None:
+        fixed.reword(session, item.id, session.get_one(Revision, item.live_revision_id))
     changes.record(session, item.id, Operation.CREATE, revision_id=item.live_revision_id, actor=actor.subject)
     counts.items += 1
     counts.revisions += len(by_number)
+
+
+def _read_review(item_id: int, by_number: dict[int, int], record: dict[str, Any]) -> Review:
+    return Review(
+        item_id=item_id,
+        revision_id=by_number[record["revision"]],
+        asked_by=record["asked_by"],
+        asked_at=datetime.fromisoformat(record["asked_at"]),
+        approved_by=record["approved_by"],
+        by_author=bool(record["by_author"]),
+        review_at=_moment(record["review_at"]),
+        expires_at=_moment(record["expires_at"]),
+        approved_at=_moment(record["approved_at"]),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text is not None else None
 
 
 def _add_revision(session: Session, item_id: int, record: dict[str, Any]) -> int:
@@ -259,9 +287,8 @@ def _same_or_refuse(session: Session, there: Item, record: dict[str, Any]) -> No
     number = int(there.id or 0)
     revisions = session.exec(select(Revision).where(col(Revision.item_id) == number).order_by(col(Revision.n))).all()
     space = session.get_one(Space, there.space_id)
-    here = json.loads(
-        _line(_item(there, space.key, items.labels(session, [number]).get(number, frozenset()), list(revisions)))
-    )
+    tags = items.labels(session, [number]).get(number, frozenset())
+    here = json.loads(_line(_item(there, space.key, tags, list(revisions), fixed.reviews(session, there))))
     different = sorted(name for name in here if name != "id" and here[name] != record.get(name))
     if different:
         raise Conflict(f"{there.number} is here already and differs in {', '.join(different)}")

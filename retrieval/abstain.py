@@ -184,6 +184,6 @@ def suggestions(hits: Sequence[Hit], most: int = 5) -> list[Hit]:
 
     What scores less than half of the best is not offered: a list of titles that do not fit helps nobody.
     """
-    written = [hit for hit in hits if hit.found.kind in ("article", "answer")] or list(hits)
+    written = [hit for hit in hits if hit.found.kind in ("article", "answer", "fixed")] or list(hits)
     least = written[0].score / 2 if written else 0.0
     return [hit for hit in written if hit.score >= least][:most]

@@ -5,14 +5,15 @@ Works without a language model: what is shown are the passages' own words, and e
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kb import items
-from kb.access import Principal, scope_of
+from kb.access import Principal, Role, scope_of
 from kb.items import Found
 from retrieval.abstain import CONSIDERED, Band, Decision, decide, suggestions
 from retrieval.citations import Citation, check
 from retrieval.extract import extract
+from retrieval.fixed import Fixed, fixed_answer
 from retrieval.search import Hit, Results, Searcher
 from retrieval.text import sentences
 from retrieval.types import Filters
@@ -34,6 +35,8 @@ class Answer:
     suggestions: Sequence[Hit] = ()
     """Items whose titles are questions that can be answered; in the band `no_answer` the closest there are."""
     results: Results | None = field(default=None, repr=False)
+    fixed: Fixed | None = None
+    """Set where the text is an editor's for this very question, shown as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +81,20 @@ def answer(
 ) -> Answer:
     """Answer from passages that `reader` may read. Raises InvalidInput or TooLarge as a search does."""
     results = searcher.search(question, reader=reader, filters=filters, limit=CONSIDERED, lang=lang)
-    return answer_from(searcher, results, reader=reader)
+    return answer_from(searcher, results, reader=reader, filters=filters, lang=lang)
 
 
-def answer_from(searcher: Searcher, results: Results, *, reader: Principal) -> Answer:
-    """Answer from what a search has found already."""
+def answer_from(
+    searcher: Searcher,
+    results: Results,
+    *,
+    reader: Principal,
+    filters: Filters | None = None,
+    lang: str | None = None,
+) -> Answer:
+    """Answer from what a search, with these filters and for a page in this language, has found already."""
+    if (said := _fixed(searcher, results, reader, filters, lang)) is not None:
+        return said
     decision = decide(results, risk=searcher.risk, answerable=searcher.answerable)
     if decision.band is not Band.ANSWER:
         offered = suggestions(results.hits, 5 if decision.band is Band.DID_YOU_MEAN else 3)
@@ -121,6 +133,36 @@ def _of(
     )
 
 
+def _fixed(
+    searcher: Searcher, results: Results, reader: Principal, filters: Filters | None, lang: str | None
+) -> Answer | None:
+    """Return what an editor has fixed for this question, as it is, cited by itself; None where nothing is."""
+    with searcher.db.read() as session:
+        found = fixed_answer(
+            session,
+            scope_of(session, reader),
+            results.question,
+            filters=filters or Filters(),
+            lang=lang,
+            generation=results.generation,
+        )
+    if found is None:
+        return None
+    passage, review = found
+    citations = [Citation(n=1, found=passage, quote=passage.text)]
+    check(citations, [passage])
+    review = review if reader.at_least(Role.AGENT) else replace(review, reviewed_by=None)
+    others = [hit for hit in results.hits if hit.found.item_id != passage.item_id]
+    said = _of(
+        results,
+        Decision(Band.ANSWER, 1.0),
+        text=passage.text,
+        citations=citations,
+        suggestions=suggestions(others, 3),
+    )
+    return replace(said, fixed=review)
+
+
 def _answering_passages(searcher: Searcher, hit: Hit, results: Results, reader: Principal) -> list[Found]:
     """Return the passages to quote: the best one; where another of its item holds the resolution, that one."""
     with searcher.db.read() as session:
@@ -155,7 +197,7 @@ async def stream(
         searcher.search, question, reader=reader, filters=filters, limit=CONSIDERED, lang=lang
     )
     yield Sources(results.hits[:SOURCES])
-    result = await asyncio.to_thread(answer_from, searcher, results, reader=reader)
+    result = await asyncio.to_thread(answer_from, searcher, results, reader=reader, filters=filters, lang=lang)
     if result.band is Band.ANSWER:
         for start, end in _pieces(result.text):
             yield Text(result.text[start:end])

@@ -1,19 +1,24 @@
 """kb search and kb ask: what a reader would find, from the command line."""
 
-from typing import Annotated
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
 from rich.markdown import Markdown
 
-from api.commands.common import DataOption, JsonOption, RoleOption, emit, out, reader, services
+from api.commands.common import DataOption, JsonOption, RoleOption, emit, err, out, reader, services
 from api.schemas import answer_event, answer_out, search_event, search_out
+from api.services import Services
 from kb import spaces
 from kb.access import Principal
+from kb.conversations import MOST_TURNS
 from kb.events import Happened
 from kb.models import EventKind, Facet
 from retrieval.abstain import Band
-from retrieval.answer import answer
-from retrieval.search import Mode
+from retrieval.answer import Answer, answer
+from retrieval.followup import Turn, understand
+from retrieval.search import Mode, checked_question
 from retrieval.types import Filters
 
 
@@ -92,22 +97,67 @@ def make_filters(
 
 
 def ask(
-    question: Annotated[str, typer.Argument(metavar="QUESTION")],
+    question: Annotated[
+        str | None,
+        typer.Argument(metavar="[QUESTION]", help="Without it, questions are read, one a line, as one conversation."),
+    ] = None,
     role: RoleOption = "anonymous",
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Answer a question, with citations, or say that there is no answer."""
+    """Answer a question, with citations, or say that there is no answer. Without one, hold a conversation."""
     who: Principal = reader(role)
     with services(data) as opened:
-        result = answer(opened.searcher, question, reader=who)
-        happened = Happened(kind=EventKind.ANSWER, role=who.role.value, text=result.question, data=answer_event(result))
-        opened.events.add(happened)
+        if question is not None:
+            result, uid = _answer(opened, who, question)
+            if as_json:
+                emit(answer_out(result, uid).model_dump())
+            else:
+                _show(result)
+            return
+        turns: list[Turn] = []
+        said: list[dict[str, Any]] = []
+        for line in _lines():
+            understood = understand(turns, line, opened.rewriter)
+            result, uid = _answer(opened, who, understood.text)
+            titles = [citation.found.title for citation in result.citations]
+            turns = [*turns, Turn(understood.text, understood.topic, titles)][-MOST_TURNS:]
+            completed = understood.text if understood.text != line else None
+            if as_json:
+                said.append({**answer_out(result, uid).model_dump(), "question": line, "understood_as": completed})
+                continue
+            if completed is not None:
+                out.print(f"(understood as: {completed})", markup=False, highlight=False, style="dim")
+            _show(result)
     if as_json:
-        emit(answer_out(result, happened.uid).model_dump())
-        return
+        emit({"turns": said})
+
+
+def _lines() -> Iterator[str]:
+    """Yield the questions read, with a prompt where a person types them, until the end of the input."""
+    while True:
+        if sys.stdin.isatty():
+            err.print("[bold]> ", end="")
+        line = sys.stdin.readline()
+        if not line:
+            return
+        if line.strip():
+            yield checked_question(line)
+
+
+def _answer(opened: Services, who: Principal, question: str) -> tuple[Answer, str]:
+    result = answer(opened.searcher, question, reader=who)
+    happened = Happened(kind=EventKind.ANSWER, role=who.role.value, text=result.question, data=answer_event(result))
+    opened.events.add(happened)
+    return result, happened.uid
+
+
+def _show(result: Answer) -> None:
     if result.band is Band.ANSWER:
         out.print(Markdown(result.text))
+        if result.fixed is not None:
+            day = result.fixed.reviewed_at[:10]
+            out.print(f"(written for this question, reviewed on {day})", markup=False, highlight=False, style="dim")
         for citation in result.citations:
             found = citation.found
             out.print(

@@ -4,11 +4,12 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
+from api.conversations import Asked, ask, keep
 from api.deps import ReaderDep, ServicesDep
 from api.errors import PROBLEMS
 from api.filters import FiltersDep, FiltersIn, Given, checked
@@ -20,7 +21,11 @@ from kb.errors import KBError
 from kb.events import Happened
 from kb.models import EventKind
 from retrieval.answer import Answer, Answered, DidYouMean, NoAnswer, Sources, Text, answer, stream
-from retrieval.search import checked_question
+
+CONVERSATION = "`new` begins a conversation, in which follow-ups are understood; what the answer has continues it."
+AS_TYPED = "Search the words as they are, even if they lean on the turns before."
+ConversationQuery = Annotated[str | None, Query(max_length=64, description=CONVERSATION)]
+AsTypedQuery = Annotated[bool, Query(description=AS_TYPED)]
 
 router = APIRouter(prefix="/v1", tags=["answer"], responses=PROBLEMS)
 
@@ -32,23 +37,30 @@ async def get_answer(
     filters: FiltersDep,
     question: QuestionQuery,
     hl: LangQuery = None,
+    conversation: ConversationQuery = None,
+    as_typed: AsTypedQuery = False,
 ) -> AnswerResponse:
     """Answer a question with citations, offer questions that can be answered, or say that there is no answer."""
-    result = await run_in_threadpool(answer, parts.searcher, question, reader=reader, filters=filters.values, lang=hl)
-    return answer_out(result, _log(parts, reader, filters, result))
+    asked = await run_in_threadpool(_asked, parts, reader, question, conversation, as_typed)
+    text = asked.understood.text
+    result = await run_in_threadpool(answer, parts.searcher, text, reader=reader, filters=filters.values, lang=hl)
+    await run_in_threadpool(keep, parts, asked, result)
+    return answer_out(result, _log(parts, reader, filters, result, asked), asked)
 
 
 class AnswerRequest(Shape):
     q: str = Field(description="The question, up to 100,000 characters.")
     hl: Annotated[str, Field(max_length=16)] | None = None
     filters: FiltersIn = FiltersIn()
+    conversation: Annotated[str, Field(max_length=64, description=CONVERSATION)] | None = None
+    as_typed: bool = Field(default=False, description=AS_TYPED)
 
 
 @router.post("/answer", operation_id="answer_long")
 async def post_answer(parts: ServicesDep, reader: ReaderDep, body: AnswerRequest) -> AnswerResponse:
     """The same for a question too long for an address, such as a whole case."""
     filters = await run_in_threadpool(checked, parts, reader, body.filters)
-    return await get_answer(parts, reader, filters, body.q, body.hl)
+    return await get_answer(parts, reader, filters, body.q, body.hl, body.conversation, body.as_typed)
 
 
 _STREAM: dict[str, Any] = {
@@ -61,7 +73,7 @@ _STREAM: dict[str, Any] = {
 async def post_stream(parts: ServicesDep, reader: ReaderDep, body: AnswerRequest) -> StreamingResponse:
     """The same stream for a question too long for an address."""
     filters = await run_in_threadpool(checked, parts, reader, body.filters)
-    return await stream_answer(parts, reader, filters, body.q, body.hl)
+    return await stream_answer(parts, reader, filters, body.q, body.hl, body.conversation, body.as_typed)
 
 
 @router.get("/answer/stream", operation_id="stream_answer", **_STREAM)
@@ -71,35 +83,43 @@ async def stream_answer(
     filters: FiltersDep,
     question: QuestionQuery,
     hl: LangQuery = None,
+    conversation: ConversationQuery = None,
+    as_typed: AsTypedQuery = False,
 ) -> StreamingResponse:
     """The same as server-sent events: `sources`, then `text`, then one of `answered`, `did_you_mean`, `no_answer`.
 
     An error after the stream has begun is an event `error` with code and message.
     """
-    checked_question(question)  # what is wrong with the question is an HTTP status, not an event
+    # What is wrong with the question or the conversation is an HTTP status, not an event.
+    asked = await run_in_threadpool(_asked, parts, reader, question, conversation, as_typed)
     return StreamingResponse(
-        _events(parts, reader, filters, question, hl),
+        _events(parts, reader, filters, asked, hl),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
 async def _events(
-    parts: Services, reader: Principal, filters: Given, question: str, lang: str | None
+    parts: Services, reader: Principal, filters: Given, asked: Asked, lang: str | None
 ) -> AsyncIterator[str]:
+    async def last(name: str, result: Answer) -> str:
+        await run_in_threadpool(keep, parts, asked, result)
+        return _sse(name, answer_out(result, _log(parts, reader, filters, result, asked), asked).model_dump())
+
+    text = asked.understood.text
     try:
-        async for event in stream(parts.searcher, question, reader=reader, filters=filters.values, lang=lang):
+        async for event in stream(parts.searcher, text, reader=reader, filters=filters.values, lang=lang):
             match event:
                 case Sources(hits):
                     yield _sse("sources", {"sources": [suggestion_out(hit).model_dump() for hit in hits]})
                 case Text(delta):
                     yield _sse("text", {"delta": delta})
                 case Answered(result):
-                    yield _sse("answered", answer_out(result, _log(parts, reader, filters, result)).model_dump())
+                    yield await last("answered", result)
                 case DidYouMean(result):
-                    yield _sse("did_you_mean", answer_out(result, _log(parts, reader, filters, result)).model_dump())
+                    yield await last("did_you_mean", result)
                 case NoAnswer(result):
-                    yield _sse("no_answer", answer_out(result, _log(parts, reader, filters, result)).model_dump())
+                    yield await last("no_answer", result)
     except KBError as error:
         yield _sse("error", {"code": error.code, "message": error.message})
 
@@ -109,13 +129,18 @@ def _sse(event: str, data: dict[str, object]) -> str:
     return f"event: {event}\ndata: {json.dumps(data, ensure_ascii=True)}\n\n"
 
 
-def _log(parts: Services, reader: Principal, filters: Given, result: Answer) -> str:
+def _asked(parts: Services, reader: Principal, question: str, conversation: str | None, as_typed: bool) -> Asked:
+    owner = parts.visitor(reader.subject)
+    return ask(parts, reader, question, conversation=conversation, owner=owner, as_typed=as_typed)
+
+
+def _log(parts: Services, reader: Principal, filters: Given, result: Answer, asked: Asked) -> str:
     happened = Happened(
         kind=EventKind.ANSWER,
         role=reader.role.value,
         visitor=parts.visitor(reader.subject),
         text=result.question,
-        data={**answer_event(result), "filters": filters.given},
+        data={**answer_event(result, asked), "filters": filters.given},
     )
     parts.events.add(happened)
     return happened.uid

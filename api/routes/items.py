@@ -39,8 +39,8 @@ def create_item(parts: ServicesDep, reader: ReaderDep, body: ItemCreate, wait: W
         space_id = spaces.by_key(session, body.space).id if body.space is not None else None
         item, revision = editorial.create(session, body.content(), body.profile(), actor=reader, space_id=space_id)
         seq = editorial.publish(session, item, revision, actor=reader).seq if body.publish else changes.latest(session)
-        written = _written(item, revision, seq)
-    return _searchable(parts, written, wait)
+        result = written(item, revision, seq)
+    return searchable(parts, result, wait)
 
 
 @router.put("/{item}", operation_id="update_item")
@@ -54,8 +54,8 @@ def update_item(parts: ServicesDep, reader: ReaderDep, item: str, body: ItemUpda
         seq = editorial.reprofile(session, found, body.profile(), actor=reader)
         if body.publish:
             seq = editorial.publish(session, found, revision, actor=reader).seq
-        written = _written(found, revision, seq)
-    return _searchable(parts, written, wait)
+        result = written(found, revision, seq)
+    return searchable(parts, result, wait)
 
 
 @router.post("/{item}/publish", operation_id="publish_item")
@@ -77,8 +77,8 @@ def publish_item(
                 raise NotFound(f"{found.number} has no revision {revision}; its newest is {chosen.n}", field="revision")
             chosen = numbered
         seq = editorial.publish(session, found, chosen, actor=reader).seq
-        written = _written(found, chosen, seq)
-    return _searchable(parts, written, wait)
+        result = written(found, chosen, seq)
+    return searchable(parts, result, wait)
 
 
 @router.post("/{item}/retire", operation_id="retire_item")
@@ -87,15 +87,17 @@ def retire_item(parts: ServicesDep, reader: ReaderDep, item: str, wait: WaitQuer
     with parts.db.write() as session:
         found = items.get(session, item, scope_of(session, reader))
         seq = editorial.retire(session, found, actor=reader)
-        written = _written(found, editorial.newest_revision(session, found), seq)
-    return _searchable(parts, written, wait)
+        result = written(found, editorial.newest_revision(session, found), seq)
+    return searchable(parts, result, wait)
 
 
-def _written(item: Item, revision: Revision, seq: int) -> Written:
+def written(item: Item, revision: Revision, seq: int) -> Written:
+    """Return what a write did, before it is known whether searches see it."""
     return Written(item=item.number, revision=revision.n, state=item.state.value, seq=seq, searchable=False)
 
 
-def _searchable(parts: Services, written: Written, wait: str | None) -> Written:
+def searchable(parts: Services, result: Written, wait: str | None) -> Written:
+    """Return the same when searches see it, or where nobody waits for that, at once."""
     parts.follower.wake()
-    seen = parts.follower.wait_for(written.seq, WAIT_SECONDS if wait else 0)
-    return written.model_copy(update={"searchable": seen})
+    seen = parts.follower.wait_for(result.seq, WAIT_SECONDS if wait else 0)
+    return result.model_copy(update={"searchable": seen})

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlmodel import Session
 
+from api.conversations import NEW, Asked, ask, keep
 from api.deps import ReaderDep
 from api.schemas import answer_event, search_event
 from api.web import Page, rendering
@@ -27,12 +28,13 @@ from retrieval.types import Filters
 router = APIRouter(include_in_schema=False)
 
 PER_PAGE = 30
+LONGEST_AFTER = 500
 HITS = 15
 INSTANT = 6
 REASONS = ("inaccurate", "confusing", "visuals", "missing", "other")
 _TABS: dict[str, frozenset[str]] = {
     "all": frozenset(),
-    "kb": frozenset({Kind.ARTICLE.value, Kind.CASE.value, Kind.LESSON.value}),
+    "kb": frozenset({Kind.ARTICLE.value, Kind.CASE.value, Kind.LESSON.value, Kind.FIXED.value}),
     "community": frozenset({Kind.ANSWER.value}),
 }
 _REF = re.compile(r"(KB-[1-9][0-9]{0,17})(?:-.*)?", re.IGNORECASE | re.DOTALL)
@@ -56,25 +58,37 @@ def home(request: Request, reader: ReaderDep) -> Response:
 
 @router.get("/search")
 def results(
-    request: Request, reader: ReaderDep, q: Text = "", product: Text = "", version: Text = "", tab: Text = "all"
+    request: Request,
+    reader: ReaderDep,
+    q: Text = "",
+    product: Text = "",
+    version: Text = "",
+    tab: Text = "all",
+    conversation: Text = "",
+    after: Text = "",
+    typed: Text = "",
 ) -> Response:
+    """Results with the answer. `after` is the question before, where a follow-up begins a conversation."""
     page = Page(request)
     if not q.strip():
         return RedirectResponse(page.url("/"), 303)
     tab = tab if tab in _TABS else "all"
     labels = {"product": product, "version": version}
     filters = Filters(kinds=_TABS[tab], labels={facet: frozenset({value}) for facet, value in labels.items() if value})
-    found = page.services.searcher.search(q, reader=reader, filters=filters, limit=HITS, lang=page.lang)
-    asked = {"tab": tab, **{facet: value for facet, value in labels.items() if value}}
+    asked = _asked(page, reader, q, conversation, after[:LONGEST_AFTER], as_typed=typed == "1")
+    text = asked.understood.text
+    found = page.services.searcher.search(text, reader=reader, filters=filters, limit=HITS, lang=page.lang)
+    chosen = {"tab": tab, **{facet: value for facet, value in labels.items() if value}}
     searched = Happened(
         kind=EventKind.SEARCH,
         role=reader.role.value,
         visitor=page.visitor,
         text=found.question,
-        data=search_event(found, mode="hybrid", filters=asked),
+        data=search_event(found, mode="hybrid", filters=chosen),
     )
     page.services.events.add(searched)
-    said = _answer(page, found, reader, searched.uid) if filters == Filters() else None
+    said = _answer(page, found, reader, searched.uid, asked) if filters == Filters() else None
+    keep(page.services, asked, said)
     with page.services.db.read() as session:
         scope = scope_of(session, reader)
         facets = [
@@ -86,7 +100,11 @@ def results(
     wanted = set(found.terms)
     return page.render(
         "results.html",
-        question=found.question,
+        question=found.question if asked.understood_as is None else asked.typed,
+        understood_as=asked.understood_as,
+        as_typed=page.url("/search", q=asked.typed, conversation=asked.conversation, typed="1"),
+        conversation=asked.conversation,
+        turns=[(turn.asked, turn.understood) for turn in asked.before],
         truncated=found.truncated,
         said=said,
         answer_html=answer_html,
@@ -96,7 +114,14 @@ def results(
         mark_title=lambda hit: rendering.marked(hit.found.title, wanted),
         snippet=lambda hit: rendering.snippet(hit.found.text, wanted),
         tab=tab,
-        tabs=[(f"tab_{name}", page.url("/search", q=q, tab=name, **labels), name == tab) for name in _TABS],
+        tabs=[
+            (
+                f"tab_{name}",
+                page.url("/search", q=q, tab=name, conversation=asked.conversation, typed=typed, **labels),
+                name == tab,
+            )
+            for name in _TABS
+        ],
         facets=facets,
         community_url=page.services.settings.community_url,
         support_url=page.services.settings.support_url,
@@ -260,8 +285,26 @@ def _browse(page: Page, reader: Principal, facet: Facet, value: str, start: str)
     )
 
 
-def _answer(page: Page, found: Results, reader: Principal, searched: str) -> Answer:
-    said = answer_from(page.services.searcher, found, reader=reader)
+def _asked(page: Page, reader: Principal, q: str, conversation: str, after: str, *, as_typed: bool) -> Asked:
+    """Return the question in its conversation; one that has ended, or that another browser began, is begun anew."""
+    if not conversation and not after.strip():
+        return ask(page.services, reader, q)
+    try:
+        return ask(
+            page.services,
+            reader,
+            q,
+            conversation=conversation or NEW,
+            owner=page.visitor,
+            as_typed=as_typed,
+            after=after,
+        )
+    except NotFound:
+        return ask(page.services, reader, q)
+
+
+def _answer(page: Page, found: Results, reader: Principal, searched: str, asked: Asked) -> Answer:
+    said = answer_from(page.services.searcher, found, reader=reader, lang=page.lang)
     page.services.events.add(
         Happened(
             kind=EventKind.ANSWER,
@@ -269,7 +312,7 @@ def _answer(page: Page, found: Results, reader: Principal, searched: str) -> Ans
             visitor=page.visitor,
             parent=searched,
             text=said.question,
-            data=answer_event(said),
+            data=answer_event(said, asked),
         )
     )
     return said

@@ -1,5 +1,6 @@
 """The command line is a contract: its JSON, its exit codes, its words for bad input."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -268,3 +269,43 @@ def test_progress_without_a_terminal_says_how_long_it_takes_yet() -> None:
     assert progress_line(25, 100, 5.0) == "25 of 100, about 15 s left"
     assert progress_line(100, 100, 5.0) == "100 of 100"
     assert progress_line(1234, None, 5.0) == "1,234"
+
+
+def test_fixed_answers_are_written_approved_listed_and_retired(kb: Run, tmp_path: Path) -> None:
+    text = tmp_path / "answer.md"
+    text.write_text("Write to us.", encoding="utf-8")
+    dates = ("--review", "2099-01-01", "--expires", "2099-02-01")
+    words = ("How do I cancel?", str(text), "--wording", "cancel", "--audience", "public")
+    code, row, _ = kb("answers", "add", *words, *dates, "--json")
+    assert (code, row["item"], row["state"]) == (0, "KB-1", "in_review")
+    code, row, _ = kb("answers", "approve", "KB-1", "--json")
+    assert (code, row["state"], row["review"]["by_author"]) == (0, "published", True)
+    _, said, _ = kb("ask", "cancel", "--json")
+    assert (said["text"], said["fixed"]["expires_at"]) == ("Write to us.", "2099-02-01T00:00:00+00:00")
+    _, shown, _ = kb("ask", "cancel")
+    assert "written for this question, reviewed on" in shown
+    assert kb("answers", "list", "--due", "today", "--json")[1]["answers"] == []
+    assert [one["item"] for one in kb("answers", "list", "--due", "2099-01-01", "--json")[1]["answers"]] == ["KB-1"]
+    assert "KB-1  published  en  public  review 2099-01-01" in kb("answers", "list")[1]
+    assert kb("answers", "submit", "KB-1", "--expires", "2099-03-01", "--json")[0] == 0
+    assert kb("answers", "retire", "KB-1")[0] == 0
+    assert kb("ask", "cancel", "--json")[1]["fixed"] is None
+    for wrong, says in (
+        (("approve", "KB-1"), "submit it first"),
+        (("approve", "KB-7"), "no item 'KB-7'"),
+        (("list", "--due", "soon"), "such as 2027-03-31"),
+        (("add", "Why?", str(tmp_path / "none.md")), "cannot be read"),
+    ):
+        code, _, err = kb("answers", *wrong)
+        assert (code, says in " ".join(err.split())) == (1, True), (wrong, err)
+
+
+def test_without_a_question_lines_are_a_conversation(kb: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kb("ingest", str(folder))
+    lines = "Reset the router\n\nhow long does it take?\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    code, said, _ = kb("ask", "--json")
+    assert code == 0
+    assert [turn["understood_as"] for turn in said["turns"]] == [None, "Reset the router how long does it take?"]
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    assert "(understood as: Reset the router how long does it take?)" in kb("ask")[1]

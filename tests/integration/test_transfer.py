@@ -1,15 +1,16 @@
 """Export and import carry everything, all or nothing."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
-from kb import editorial, items, spaces
+from kb import editorial, fixed, items, spaces
 from kb.access import SYSTEM, Principal, Role, scope_of
 from kb.content import Content, Profile, labels
 from kb.db import Database
 from kb.errors import Conflict, Forbidden, InvalidInput
-from kb.models import Audience, Item, Kind
+from kb.models import Audience, Item, Kind, now
 from kb.transfer import export_lines, import_lines
 
 
@@ -33,7 +34,10 @@ def filled(db: Database) -> None:
                 actor=SYSTEM,
                 space_id=spaces.by_key(session, "lake").id,
             )  # fmt: skip
-            if kind != Kind.LESSON:
+            if kind == Kind.FIXED:
+                fixed.submit(session, item, actor=SYSTEM, expires_at=now() + timedelta(days=30))
+                fixed.approve(session, item, actor=SYSTEM)
+            elif kind != Kind.LESSON:
                 editorial.publish(session, item, revision, actor=SYSTEM)
             editorial.revise(session, item, Content(title="Second", body="draft"), actor=SYSTEM, message="why")
             if kind == Kind.CASE:
@@ -51,13 +55,16 @@ def test_a_round_trip_loses_nothing(db: Database, other: Database) -> None:
     filled(db)
     lines = list(export_lines(db, actor=SYSTEM))
     done = import_lines(other, lines, actor=SYSTEM)
-    assert (done.spaces, done.items, done.revisions, done.renumbered) == (1, 4, 8, 0)
+    assert (done.spaces, done.items, done.revisions, done.renumbered) == (1, 5, 10, 0)
     assert list(export_lines(other, actor=SYSTEM)) == lines
     again = import_lines(other, lines, actor=SYSTEM)
-    assert (again.items, again.unchanged) == (0, 4)
+    assert (again.items, again.unchanged) == (0, 5)
+    with other.read() as session:
+        (found,) = fixed.lookup(session, scope_of(session, SYSTEM), "Title fixed 标题！")
+        assert found.review.expires_at is not None
     with other.write() as session:
         created, _ = editorial.create(session, Content(title="next"), Profile(), actor=SYSTEM)
-        assert created.id == 5
+        assert created.id == 6
 
 
 def test_import_into_the_other_kind_of_database(db: Database, other: Database) -> None:
@@ -67,7 +74,7 @@ def test_import_into_the_other_kind_of_database(db: Database, other: Database) -
     assert list(export_lines(db, actor=SYSTEM)) == lines
     with db.write() as session:
         created, _ = editorial.create(session, Content(title="next"), Profile(), actor=SYSTEM)
-        assert created.id == 5, "numbers go on after those imported"
+        assert created.id == 6, "numbers go on after those imported"
 
 
 def test_a_taken_number_is_given_anew(db: Database, other: Database) -> None:
@@ -75,7 +82,7 @@ def test_a_taken_number_is_given_anew(db: Database, other: Database) -> None:
     with other.write() as session:
         editorial.create(session, Content(title="here first"), Profile(), actor=SYSTEM)
     done = import_lines(other, export_lines(db, actor=SYSTEM), actor=SYSTEM)
-    assert (done.items, done.renumbered) == (4, 1)
+    assert (done.items, done.renumbered) == (5, 1)
     with other.read() as session:
         assert items.view(session, 1, scope_of(session, SYSTEM)).revision.title == "here first"
 
