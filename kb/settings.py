@@ -51,7 +51,7 @@ class Settings(BaseSettings):
         description="Cross-encoder of sentence-transformers, hub id or folder; default: none.",
     )
     rerank_top: int = Field(default=20, ge=1, le=100, description="Items that the reranker orders anew.")
-    rerank_ms: int = Field(default=1000, ge=1, le=60_000, description="Most that it may take for a question, in ms.")
+    rerank_ms: int = Field(default=2000, ge=1, le=60_000, description="Most that it may take for a question, in ms.")
     host: str = Field(default="127.0.0.1", description="Address that `kb serve` binds to.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port that `kb serve` binds to; 0: any free one.")
     workers: int = Field(default=1, ge=1, le=64, description="Processes that `kb serve` answers with.")

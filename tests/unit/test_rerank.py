@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.services import open_services
 from eval.run import run
 from ingest.judged import load
 from kb.access import SYSTEM
@@ -21,7 +22,7 @@ from kb.errors import InvalidInput, Misconfigured
 from kb.settings import Settings
 from retrieval.rerank import CrossEncoderReranker, Reranked, Reranking, TooLate, configured
 from retrieval.search import Searcher
-from tests.fakes import FakeEmbedder
+from tests.fakes import FakeEmbedder, fake
 
 ROOT = Path(__file__).parents[2]
 
@@ -179,6 +180,9 @@ def test_what_is_no_reranker_is_refused_by_name(tmp_path: Path) -> None:
         CrossEncoderReranker(str(folder)).load()
     with pytest.raises(Misconfigured, match="KB_RERANKER"):
         CrossEncoderReranker(str(tmp_path / "nowhere")).load()
+    wrong = Settings(data=tmp_path / "data", reranker=str(tmp_path / "nowhere"))
+    with open_services(wrong, load=fake) as services, pytest.raises(Misconfigured, match="nowhere"):
+        services.warm()  # what a server does before it says that it is ready
 
 
 def test_it_is_off_unless_a_setting_names_one() -> None:
