@@ -27,6 +27,7 @@ _WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\uff00-\uffef]")
 _NUMBER = re.compile(r"\d+")
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*\)")
 _POINTS = 0.35
+_STEPS = re.compile(r"\s*\d+[.)]\s.*\n", re.DOTALL)
 _K1, _B = 1.2, 0.75
 _MOST_ASKED = 400
 """Characters of a question that are compared: a whole case pasted in would cost more and tell no better."""
@@ -106,8 +107,10 @@ WEIGHTS = {
     "bracket": 0.58,
     "question": -1.99,
     "place": -0.52,
-    # Most of it is the name of another article that it leads to. By hand: the judged sets have no links.
+    # By hand, because the judged sets have neither: much of it is the name of another article that it leads to; it is
+    # steps, and the question does not ask for a fact.
     "pointer": -4.0,
+    "steps": 1.5,
     # It has what looks like the kind that is asked for.
     "who": 0.96,
     "when": 1.62,
@@ -181,6 +184,7 @@ def clues(question: str, parts: Sequence[str], *, title: str = "", terms: Sequen
         "bracket": ["(" in part or "（" in part for part in parts],
         "question": [part.rstrip().endswith(("?", "？")) for part in parts],
         "pointer": pointer,
+        "steps": [bool(_STEPS.match(part)) and not asks_fact(asked) for part in parts],
         "place": np.arange(len(parts)) / max(1, len(parts) - 1),
         **{name: _of_kind(name, asked, parts) for name in _KIND},
     }

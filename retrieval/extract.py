@@ -21,6 +21,8 @@ from retrieval.segments import Segment, lines, segments
 
 LONGEST = 700
 """Most columns of an extract, unless a single segment is longer."""
+LONGEST_TITLE = 60
+"""Most columns of a line that may be a heading without its signs."""
 MOST = 3
 """Sentences of an extract at most; what a colon announces and it count as one."""
 ENOUGH = 0.9
@@ -86,11 +88,12 @@ def extract(
     if procedure is not None and not asks_fact(question):
         marked = None
     elif all(part.paragraph for part in inside):
-        marked = _standing_out([(part.start, part.end) for part in inside], held / held.sum())
+        telling = np.array([not _announces(text, part) for part in inside[:-1]] + [True])
+        marked = _standing_out([(part.start, part.end) for part in inside], telling * held / (telling * held).sum())
     elif familiar(question, said) < FAMILIAR:
         marked = None
     else:
-        finer = [line for part in inside for line in lines(text, part)]
+        finer = [line for part in inside if not _announces(text, part) for line in lines(text, part)]
         by_words = logits(question, [text[a:b] for a, b in finer], title=title, terms=terms)
         marked = _standing_out(finer, chances(by_words))
     start, end = marked or (inside[0].start, inside[0].start)
@@ -133,8 +136,8 @@ def _answering(parts: list[Segment]) -> list[Segment]:
 def _wholes(text: str, parts: Sequence[Segment], longest: int) -> list[tuple[int, int]]:
     """Return first and last part of each stretch that stays whole.
 
-    A sentence that ends in a colon brings what it announces; a question its answer, and a clause the rest of its
-    sentence, where that is not too long.
+    A sentence that ends in a colon brings what it announces; where that is not too long, so do a question and a line
+    like a heading, and a clause brings the rest of its sentence.
     """
     found: list[tuple[int, int]] = []
     for at, part in enumerate(parts):
@@ -142,13 +145,25 @@ def _wholes(text: str, parts: Sequence[Segment], longest: int) -> list[tuple[int
         if before is None or not before.paragraph or before.section != part.section:
             found.append((at, at))
             continue
-        said = text[before.start : before.end].rstrip("*_ ")
+        said = _bare(text, before)
         fits = width(text[parts[found[-1][0]].start : part.end]) <= longest
-        if said.endswith((":", "：")) or (fits and said.endswith(("?", "？", "；"))):
+        if said.endswith((":", "：")) or (fits and (_announces(text, before) or said.endswith("；"))):
             found[-1] = found[-1][0], at
         else:
             found.append((at, at))
     return found
+
+
+def _announces(text: str, part: Segment) -> bool:
+    """Say whether a sentence says by itself that more comes: a colon, a question, a line of its own like a heading."""
+    said = _bare(text, part)
+    alone = (text[: part.start].rstrip(" \t") or "\n")[-1] == "\n" == (text[part.end :].lstrip(" \t") or "\n")[0]
+    title = alone and said[-1:].isalnum() and width(said) <= LONGEST_TITLE
+    return part.paragraph and (title or said.endswith((":", "：", "?", "？")))
+
+
+def _bare(text: str, part: Segment) -> str:
+    return text[part.start : part.end].rstrip("*_ ")
 
 
 def _procedure(

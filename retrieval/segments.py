@@ -11,6 +11,7 @@ _ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s")
 _STEP = re.compile(r"\s*\d+[.)]\s")
 _HEAD = re.compile(r"[ \t]*\|[^\n]*\n[ \t]*\|[-:| \t]+\n")
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
+_RULE = re.compile(r"\s*(?:[-*_][ \t]*){3,}")
 _UNIT = re.compile(r"\s*(?:[-*+]\s|\d+[.)]\s|\||```|~~~|>)")
 
 
@@ -28,7 +29,7 @@ class Segment:
 
 
 def segments(text: str) -> list[Segment]:
-    """Cut the Markdown of a passage into segments, in order; headings belong to none."""
+    """Cut the Markdown of a passage into segments, in order: headings and rules belong to none."""
     found: list[Segment] = []
     section = ""
     for start, end in _blocks(text):
@@ -36,6 +37,8 @@ def segments(text: str) -> list[Segment]:
         heading = _HEADING.fullmatch(block.strip())
         if heading:
             section = heading[1].strip().strip("#").strip()
+        elif _RULE.fullmatch(block):
+            continue
         elif _UNIT.match(block):
             found.append(Segment(start, end, section, paragraph=False, steps=bool(_STEP.match(block))))
         else:

@@ -145,6 +145,21 @@ def test_a_question_comes_with_its_answer_and_a_clause_with_its_rest() -> None:
     )
 
 
+def test_a_line_like_a_heading_comes_with_what_is_below_it_and_is_not_marked() -> None:
+    text = "Serial monitor\n\nIt shows what the board says.\n\n---\n\nIt can be closed."
+    found = extract(text, "where is the serial monitor")
+    assert text[found.start : found.end].startswith("Serial monitor\n\nIt shows")
+    assert text[found.best_start : found.best_end] != "Serial monitor"
+    assert "---" not in [text[part.start : part.end] for part in segments(text)]
+
+
+def test_steps_answer_what_asks_for_no_fact() -> None:
+    steps = "1. Choose *Forgot password*.\n2. Read the mail."
+    text = f"If you forgot your password at a shop, ask there.\n\n## Reset it\n\n{steps}"
+    assert said(text, "forgot my password") == steps
+    assert said(text, "where can I ask about my password") == "If you forgot your password at a shop, ask there."
+
+
 def test_of_a_resolution_that_is_too_long_the_steps_are_shown() -> None:
     steps = "\n".join(f"{n}. Look at the light number {n} and note its colour on the sheet." for n in range(1, 16))
     text = f"## Resolution\n\nFollow these:\n\n{steps}\n\nStill orange? Call us."
