@@ -96,7 +96,7 @@ def surprise(asked: Sequence[Asked], embedder: Embedder) -> dict[float, float]:
 
 
 def main() -> None:
-    """Print the weights by clue, and with --across the surprise of each sharpness for each pair of sets."""
+    """Print the weights by clue, without those that the sets do not have; with --across the surprise of each sharpness for each pair of sets."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--across", action="store_true", help="also the sharpness of cosines")
@@ -108,8 +108,8 @@ def main() -> None:
     }
     found = [choice for name, asked in tuning.items() for choice in choices(name, asked)]
     print(f"{len(found)} questions", file=sys.stderr)
-    weights = dict(zip(CLUES, (round(float(w), 3) for w in fit(found)), strict=True))
-    print(json.dumps(weights, indent=2))
+    weights = {name: round(float(weight), 3) for name, weight in zip(CLUES, fit(found), strict=True)}
+    print(json.dumps({name: weight for name, weight in weights.items() if weight}, indent=2))
     if given.across:
         with embedder_of(load_settings()) as embedder:
             for one, two in itertools.permutations(tuning, 2):

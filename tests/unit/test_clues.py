@@ -77,6 +77,7 @@ def test_facts_are_told_from_ways() -> None:
     assert asks_fact("PUK码在哪里看")
     assert not asks_fact("how do I get there when it rains")
     assert not asks_fact("cant log in after update")
+    assert not asks_fact("code is refused when I sign in")
     assert not asks_fact("怎么关掉语音信箱")
 
 
