@@ -96,7 +96,7 @@ def surprise(asked: Sequence[Asked], embedder: Embedder) -> dict[float, float]:
 
 
 def main() -> None:
-    """Print the weights of the clues that the sets have, and with --across the surprise of each sharpness for each pair."""
+    """Print the weights of the clues that the sets have; with --across the surprise of each sharpness too."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--across", action="store_true", help="also the sharpness of cosines")
