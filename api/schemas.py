@@ -68,6 +68,10 @@ class CitationOut(Shape):
     passage_id: int
     path: str
     quote: str
+    best: tuple[int, int] | None = Field(
+        description="Start and end, in characters of `quote`, of the sentence, list item or table row that answers "
+        "likeliest; null where none stands out."
+    )
 
 
 class Suggestion(Shape):
@@ -310,6 +314,7 @@ def answer_out(answer: Answer, uid: str | None = None, asked: Asked | None = Non
                 passage_id=citation.found.passage_id,
                 path=citation.found.path,
                 quote=citation.quote,
+                best=citation.best if citation.best[0] < citation.best[1] else None,
             )
             for citation in answer.citations
         ],

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated
 
@@ -16,14 +17,19 @@ from eval import calibrate, followups
 from eval.answers import run_demo, summary
 from eval.compare import compare, regrets
 from eval.own import database_of, live, run_own
+from eval.reading import MEASURES, OURS, asked_across, found_passages, load_answers, read_all, timed
+from eval.reading import Outcome as Reading
 from eval.report.command import report_command
 from eval.run import SYSTEMS, Outcome, Ranker, run, unhurried
 from eval.tune import chosen, grid, record, tune
 from eval.vectors import embedder_of
 from ingest import own
 from ingest.judged import JudgedSet, load, load_questions
+from kb.errors import InvalidInput, shown
 from kb.settings import load_settings
 from retrieval.abstain import RISK, probability, threshold
+from retrieval.embed import load_embedder
+from retrieval.titled import TitledEmbedder
 from retrieval.tuned import TUNED, confidence
 
 SystemsOption = Annotated[
@@ -289,3 +295,60 @@ def followups_command(
     for one in alone:
         line = f"{one['set']}: {one['changed']} of {one['questions']} stand-alone questions changed"
         Console().print(line, highlight=False)
+
+
+@app.command("reading")
+def reading_command(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Judged sets with answers.jsonl.")],
+    setting: Annotated[
+        str, typer.Option(help="given (the gold document), found (what the search puts first), across (two languages).")
+    ] = "given",
+    half: Annotated[
+        str, typer.Option(help="Which queries: all, tune or report (halves by hash of the id).")
+    ] = "report",
+    time: Annotated[bool, typer.Option("--time", help="Only what reading takes a question, in ms, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """How often the gold answer lies in the extract, at equal length, beside simple ways of choosing sentences."""
+    if setting not in ("given", "found", "across"):
+        raise InvalidInput(f"the setting is given, found or across, not {shown(setting)}", field="setting")
+    settings = load_settings()
+    sets = [load(folder) for folder in folders]
+    asked = {judged.name: load_answers(judged, half) for judged in sets}
+    if time:
+        embedder = TitledEmbedder(load_embedder(settings.embedder, settings.cache, settings.threads))
+        taken = {name: timed(some, embedder) for name, some in asked.items()}
+        sys.stdout.write(json.dumps(taken, indent=2) + "\n")
+        return
+    outcomes: list[Reading] = []
+    with embedder_of(settings) as remembering:
+        if setting == "across":
+            pairs = {(one, two): asked_across(asked[one], asked[two]) for one, two in permutations(asked, 2)}
+            asked = {f"{one} on {two}": some for (one, two), some in pairs.items() if some}
+        elif setting == "found":
+            for judged in sets:
+                asked[judged.name] = found_passages(
+                    judged,
+                    asked[judged.name],
+                    remembering,
+                    max_tokens=settings.passage_tokens,
+                    tell=lambda message: Console(stderr=True).print(message, highlight=False),
+                )
+        for name, some in asked.items():
+            outcomes += read_all(name, setting, half, some, remembering)
+    if as_json:
+        rows = [outcome.as_json() for outcome in outcomes]
+        sys.stdout.write(json.dumps({"setting": setting, "half": half, "results": rows}, indent=2) + "\n")
+        return
+    table = Table("set", "questions", "way", *MEASURES, "as shown", "characters")
+    for outcome in outcomes:
+        cells = [
+            f"{outcome.share(measure):.3f}" + ("*" if outcome.way != OURS and outcome.p[measure] < 0.05 else "")
+            for measure in outcome.per_question
+        ]
+        cells += [""] * (len(MEASURES) + 1 - len(cells))
+        table.add_row(
+            outcome.set, str(outcome.questions), outcome.way, *cells, f"{[*outcome.characters.values()][-1]:.0f}"
+        )
+    Console(width=160).print(table)
+    Console().print(f"*: not the same as {OURS}, p below .05 (Fisher's randomisation test)", highlight=False)

@@ -12,7 +12,7 @@ from kb.access import Principal, Role, scope_of
 from kb.items import Found
 from retrieval.abstain import CONSIDERED, Band, Decision, decide, suggestions
 from retrieval.citations import Citation, check
-from retrieval.extract import extract
+from retrieval.extract import extract, nearness_of
 from retrieval.fixed import Fixed, fixed_answer
 from retrieval.search import Hit, Results, Searcher
 from retrieval.text import sentences
@@ -103,10 +103,17 @@ def answer_from(
     passages = _answering_passages(searcher, hit, results, reader)
     citations: list[Citation] = []
     for found in passages:
-        start, end = extract(found.text, results.terms)
-        quote = found.text[start:end].strip()
-        if quote:
-            citations.append(Citation(n=len(citations) + 1, found=found, quote=quote))
+        read = extract(
+            found.text,
+            results.question,
+            title=found.title,
+            terms=results.terms,
+            nearness=nearness_of(searcher.embedder, results.question),
+        )
+        quote = found.text[read.start : read.end]
+        if quote.strip():
+            best = (read.best_start - read.start, read.best_end - read.start)
+            citations.append(Citation(n=len(citations) + 1, found=found, quote=quote, best=best))
     check(citations, passages)
     if not citations:
         return _of(results, Decision(Band.DID_YOU_MEAN, decision.confidence), suggestions=suggestions(results.hits))

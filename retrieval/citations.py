@@ -16,6 +16,8 @@ class Citation:
     found: Found
     quote: str
     """What the answer shows of the passage: one stretch of its Markdown, to the letter."""
+    best: tuple[int, int] = (0, 0)
+    """Start and end, in `quote`, of what answers likeliest (see Extract); equal where nothing stands out."""
 
 
 class UnsupportedCitation(KBError):

@@ -35,10 +35,15 @@ class TitledEmbedder:
         return self._inner.token_offsets(text)
 
     def embed_passages(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return unit vectors, float32 of shape (len(texts), dim). Each distinct title is embedded once a call."""
+        """Return unit vectors, float32 of shape (len(texts), dim). Each distinct title is embedded once a call.
+
+        A text of one line is its own title: its vector is that of the text.
+        """
         heads = [text.partition("\n")[0] for text in texts]
-        titles = {head: len(texts) + at for at, head in enumerate(dict.fromkeys(heads))}
-        vectors = self._inner.embed_passages([*texts, *titles])
+        alone = {text: at for at, text in enumerate(texts)}
+        others = dict.fromkeys(head for head in heads if head not in alone)
+        titles = alone | {head: len(texts) + at for at, head in enumerate(others)}
+        vectors = self._inner.embed_passages([*texts, *others])
         mixed = vectors[: len(texts)] + self._weight * vectors[[titles[head] for head in heads]]
         lengths = np.linalg.norm(mixed, axis=1, keepdims=True)
         return np.asarray(mixed / np.maximum(lengths, 1e-9), np.float32)

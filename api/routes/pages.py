@@ -328,7 +328,19 @@ def _answer_html(page: Page, session: Session, scope: Scope, said: Answer, searc
         said.text,
         lambda n: _cited(page, by_number[n], searched) if n in by_number else None,
         resolve=_resolver(page, session, scope, item.source, item.external_id, said.text),
+        marks=_marks(said),
     )
+
+
+def _marks(said: Answer) -> list[tuple[int, int]]:
+    """Return where in an answer's text the sentences are that answer likeliest; none that is all there is."""
+    marks: list[tuple[int, int]] = []
+    for citation in said.citations:
+        start, end = citation.best
+        at = said.text.find(citation.quote, marks[-1][1] if marks else 0)
+        if at >= 0 and start < end and end - start < len(citation.quote):
+            marks.append((at + start, at + end))
+    return marks
 
 
 def _cited(page: Page, citation: Citation, searched: str) -> str:

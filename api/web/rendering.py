@@ -17,7 +17,7 @@ from retrieval.text import spans
 _MARKDOWN = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
 _TAGS = {
     "a", "blockquote", "br", "code", "del", "em", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
-    "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul", "div", "span",
+    "mark", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul", "div", "span",
 }  # fmt: skip
 _IDS = {"h2", "h3", "h4", "h5", "h6", "p", "ul", "ol", "pre", "table", "blockquote"}
 _ATTRIBUTES: dict[str, set[str]] = {
@@ -32,6 +32,10 @@ _SCHEMES = {"http", "https", "mailto", "tel"}
 _ID = re.compile(r"[hp]-[\w-]{1,80}")
 _CITATION = re.compile(r"\[(\d{1,2})\]")
 _HEADING_LINE = re.compile(r"^ {0,3}#{1,6}[ \t][^\n]*$", re.MULTILINE)
+_MARK_SIGNS = ("\u2e28", "\u2e29")
+"""Stand for the beginning and end of a mark while Markdown is parsed."""
+_SIGN = re.compile("([\u2e28\u2e29])")
+_CELL = re.compile(r"(\|[ \t]*)((?:\\.|[^|\\])*?(?:\\.|[^\s|\\]))(?=[ \t]*\|)")
 _SNIPPET = 260
 """Characters of a snippet; Chinese characters count double."""
 
@@ -60,16 +64,62 @@ def article(
     return _clean(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
 
 
-def answer(markdown: str, cited: Callable[[int], str | None], *, resolve: Resolve) -> Markup:
-    """Return the HTML of an answer; [1] becomes a link to what `cited` gives for 1."""
-    tokens = _MARKDOWN.parse(markdown)
+def answer(
+    markdown: str, cited: Callable[[int], str | None], *, resolve: Resolve, marks: Sequence[tuple[int, int]] = ()
+) -> Markup:
+    """Return the HTML of an answer; [1] becomes a link to what `cited` gives for 1.
+
+    `marks`: start and end of what is marked, each a sentence, a list item or a table row, in order, none in another.
+    """
+    if any(sign in markdown for sign in _MARK_SIGNS):
+        marks = ()
+    tokens = _MARKDOWN.parse(_signed(markdown, marks))
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = "h4"
         if token.type == "inline" and token.children:
             token.children = _inline(token.children, resolve, str)
             token.children = [piece for child in token.children for piece in _cited(child, cited)]
+            token.children = _marked(token.children) if marks else token.children
     return _clean(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
+
+
+def _signed(markdown: str, marks: Sequence[tuple[int, int]]) -> str:
+    """Return Markdown with signs around what is marked, of a table row around the text of each cell.
+
+    The signs are punctuation, so that emphasis beside them is read as before.
+    """
+    opens, closes = _MARK_SIGNS
+    pieces: list[str] = []
+    at = 0
+    for start, end in marks:
+        said = markdown[start:end]
+        if said.startswith("|"):
+            said = _CELL.sub(lambda cell: f"{cell[1]}{opens}{cell[2]}{closes}", said)
+        else:
+            said = f"{opens}{said}{closes}"
+        pieces += [markdown[at:start], said]
+        at = end
+    return "".join([*pieces, markdown[at:]])
+
+
+def _marked(tokens: list[Token]) -> list[Token]:
+    """Turn the signs in text into marks, one for each stretch of text between markup."""
+    result: list[Token] = []
+    marking = False
+    for token in tokens:
+        pieces = _SIGN.split(token.content) if token.type == "text" else [""]
+        if token.type != "text":
+            result.append(token)
+        for piece in pieces:
+            if piece in _MARK_SIGNS:
+                marking = piece == _MARK_SIGNS[0]
+            elif piece and marking:
+                text = Token("text", "", 0, content=piece)
+                result += [Token("mark_open", "mark", 1), text, Token("mark_close", "mark", -1)]
+            elif piece:
+                result.append(Token("text", "", 0, content=piece))
+    return result
 
 
 def _cited(token: Token, cited: Callable[[int], str | None]) -> list[Token]:

@@ -9,6 +9,8 @@ from rich.console import Console
 
 from eval.vectors import embedder_of
 from kb.settings import load_settings
+from retrieval.embed import load_embedder
+from retrieval.titled import TitledEmbedder
 
 
 def report_command(
@@ -31,6 +33,7 @@ def report_command(
             folders,
             as_is or [],
             embedder,
+            TitledEmbedder(load_embedder(settings.embedder, settings.cache, settings.threads)),
             settings,
             most=most,
             tell=lambda message: err.print(message, highlight=False),

@@ -19,7 +19,7 @@ from ingest.judged import JudgedSet, load
 from kb.settings import Settings
 from retrieval.abstain import CONSIDERED, decide, probability, threshold
 from retrieval.embed import Embedder
-from retrieval.extract import extract
+from retrieval.extract import extract, nearness_of
 from retrieval.fusion import fuse
 from retrieval.tuned import TUNED
 from retrieval.types import Candidates, Query
@@ -86,11 +86,18 @@ class Measured:
 
 
 def measured(
-    folders: Sequence[Path], as_is: Sequence[Path], embedder: Embedder, settings: Settings, *, most: int, tell: Tell
+    folders: Sequence[Path],
+    as_is: Sequence[Path],
+    embedder: Embedder,
+    plain: Embedder,
+    settings: Settings,
+    *,
+    most: int,
+    tell: Tell,
 ) -> Measured:
     """Measure everything on the report halves of judged sets, at most `most` queries of each.
 
-    `as_is`: sets with unanswerable questions, asked with all of their documents.
+    `as_is`: sets with unanswerable questions, asked with all of their documents. `plain`: see `costs`.
     """
     sets, whole = [load(folder) for folder in folders], [load(folder) for folder in as_is]
     systems = {name: SYSTEMS[name] for name in COMPARED} | PARTS
@@ -138,12 +145,15 @@ def measured(
         parts=parts,
         least=least,
         trust=trust,
-        costs=costs(sets[0], embedder, tell) if sets else [],
+        costs=costs(sets[0], embedder, plain, tell) if sets else [],
     )
 
 
-def costs(judged: JudgedSet, embedder: Embedder, tell: Tell) -> list[Cost]:
-    """Time what a question costs after its candidates are there: fusing, deciding, reading."""
+def costs(judged: JudgedSet, embedder: Embedder, plain: Embedder, tell: Tell) -> list[Cost]:
+    """Time what a question costs after its candidates are there: fusing, deciding, reading.
+
+    `plain`: the embedder that the reader asks, which remembers nothing.
+    """
     took: dict[str, list[float]] = {"fusion": [], "abstention": [], "reader": []}
 
     def timed(name: str, work: Callable[[], object]) -> None:
@@ -157,7 +167,10 @@ def costs(judged: JudgedSet, embedder: Embedder, tell: Tell) -> list[Cost]:
             took["fusion"].append(results.took_ms["fuse"])
             timed("abstention", partial(decide, results))
             if results.hits:
-                timed("reader", partial(extract, results.hits[0].found.text, results.terms))
+                found = results.hits[0].found
+                near = nearness_of(plain, query.text)
+                read = partial(extract, found.text, query.text, title=found.title, terms=results.terms, nearness=near)
+                timed("reader", read)
     return [
         Cost(name, round(float(np.median(ms)), 3), round(float(np.quantile(ms, 0.95)), 3), len(ms))
         for name, ms in took.items()

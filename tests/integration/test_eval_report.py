@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def report(folder: Path) -> Measured:
-    return measured([folder], [folder], FakeEmbedder(), load_settings(), most=40, tell=lambda _: None)
+    return measured([folder], [folder], FakeEmbedder(), FakeEmbedder(), load_settings(), most=40, tell=lambda _: None)
 
 
 def test_the_report_has_every_part_of_every_set(report: Measured, folder: Path) -> None:

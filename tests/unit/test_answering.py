@@ -1,8 +1,11 @@
 """Extracts, citations and the text of an answer: whole, from the right section, to the letter."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +14,9 @@ from kb.items import Found
 from kb.models import Kind
 from retrieval.abstain import Band, Features, decide, features, group, logit, probability, suggestions, threshold
 from retrieval.citations import Citation, UnsupportedCitation, check
-from retrieval.extract import LONGEST, extract, segments
+from retrieval.extract import LONGEST, UNSURE, extract
 from retrieval.search import Hit, Results
+from retrieval.segments import segments
 from retrieval.text import analyze
 from retrieval.tuned import TUNED, Confidence
 
@@ -51,9 +55,9 @@ FOUND = Found(
 )
 
 
-def said(text: str, question: str, **kwargs: int) -> str:
-    start, end = extract(text, analyze(question), **kwargs)
-    return text[start:end]
+def said(text: str, question: str, *, longest: int = LONGEST) -> str:
+    found = extract(text, question, longest=longest)
+    return text[found.start : found.end]
 
 
 def test_the_resolution_answers_though_the_issue_matches_better() -> None:
@@ -95,18 +99,111 @@ def test_chinese_counts_double() -> None:
     assert len(said(text, "重置键")) < LONGEST * 0.6
 
 
+PLANS = "The plan is new. It has no fixed term. The offer ends on 31 December 2027. Shops sell it. Prices differ."
+
+
+def test_a_fact_is_one_sentence_and_a_topic_up_to_three() -> None:
+    assert said(PLANS, "On which day does the offer end?") == "The offer ends on 31 December 2027."
+    assert said(PLANS, "shops prices plan term").count(".") == 3
+
+
+def test_what_answers_is_marked_inside() -> None:
+    text = "The pass is for trips. A pass for zone B is 4 cr a day. It can be bought in the app at any hour."
+    found = extract(text, "how much is a pass for zone B")
+    assert text[found.best_start : found.best_end] == "A pass for zone B is 4 cr a day."
+
+
+def test_the_row_and_the_item_that_answer_are_marked() -> None:
+    table = "| Bundle | Price |\n| --- | --- |\n| 5 GB | 6 cr |\n| 15 GB | 12 cr |"
+    found = extract(table, "what does the 15 GB bundle cost")
+    assert (found.start, found.end) == (0, len(table))
+    assert table[found.best_start : found.best_end] == "| 15 GB | 12 cr |"
+    items = "- **Invoices** on the 3rd of the month\n- **Outages** in your area"
+    found = extract(items, "when do invoices come")
+    assert items[found.best_start : found.best_end] == "**Invoices** on the 3rd of the month"
+
+
+def test_of_steps_and_code_nothing_is_marked() -> None:
+    for text in ("1. Open *Settings*.\n2. Reset the box.", "```\nreset\nbox\n```"):
+        found = extract(text, "reset the box")
+        assert found.best_start == found.best_end
+        assert (found.start, found.end) == (0, len(text))
+
+
+def test_no_sentence_is_cut_inside_bold_text_or_a_link() -> None:
+    text = "**Only forgotten it?** It is on the sticker. [What now? A guide](a.md) helps."
+    assert [text[part.start : part.end] for part in segments(text)] == [
+        "**Only forgotten it?** It is on the sticker.",
+        "[What now? A guide](a.md) helps.",
+    ]
+
+
+def test_a_question_comes_with_its_answer_and_a_clause_with_its_rest() -> None:
+    assert said("Still orange? Call us at night. Boxes are white.", "light is still orange").startswith(
+        "Still orange? C"
+    )
+    assert said("价格不变。换到大套餐马上恢复高速；新的流量当天可用。门店休息。", "换到大套餐高速").endswith(
+        "当天可用。"
+    )
+
+
+def test_a_line_like_a_heading_comes_with_what_is_below_it_and_is_not_marked() -> None:
+    text = "Serial monitor\n\nIt shows what the board says.\n\n---\n\nIt can be closed."
+    found = extract(text, "where is the serial monitor")
+    assert text[found.start : found.end].startswith("Serial monitor\n\nIt shows")
+    assert text[found.best_start : found.best_end] != "Serial monitor"
+    assert "---" not in [text[part.start : part.end] for part in segments(text)]
+
+
+def test_steps_answer_what_asks_for_no_fact() -> None:
+    steps = "1. Choose *Forgot password*.\n2. Read the mail."
+    text = f"If you forgot your password at a shop, ask there.\n\n## Reset it\n\n{steps}"
+    assert said(text, "forgot my password") == steps
+    assert said(text, "where can I ask about my password") == "If you forgot your password at a shop, ask there."
+
+
+def test_of_a_resolution_that_is_too_long_the_steps_are_shown() -> None:
+    steps = "\n".join(f"{n}. Look at the light number {n} and note its colour on the sheet." for n in range(1, 16))
+    text = f"## Resolution\n\nFollow these:\n\n{steps}\n\nStill orange? Call us."
+    assert said(text, "the light is still orange") == f"Follow these:\n\n{steps}"
+
+
+def test_meaning_is_asked_only_where_words_do_not_tell() -> None:
+    asked: list[list[str]] = []
+
+    def last(parts: Sequence[str]) -> npt.NDArray[np.float64]:
+        asked.append(list(parts))
+        return np.linspace(0.5, 0.9, len(parts))
+
+    text = "按住重置键。等待五分钟。灯变成白色。"
+    found = extract(text, "what colour is the light", nearness=last)
+    assert asked == [["按住重置键。", "等待五分钟。", "灯变成白色。"]]
+    assert text[found.start : found.end] == "灯变成白色。"
+
+    asked.clear()
+    assert extract(PLANS, "On which day does the offer end?", nearness=last).chance > UNSURE
+    assert not asked
+    assert said(PLANS, "shops prices plan term") != PLANS
+    extract(PLANS, "shops prices plan term", nearness=last)
+    assert len(asked) == 1
+    extract("## Resolution\n\n按住重置键。等待五分钟。", "reset it", nearness=last)
+    assert len(asked) == 1  # all of it is shown anyway
+
+
 WORD = st.sampled_from("zebra yak 登录 手机。 Then. - * | ``` ## : ： 1. \n \n\n".split(" "))
 
 
 @given(text=st.lists(WORD, min_size=1, max_size=30).map(" ".join), question=st.sampled_from(["zebra", "登录", ""]))
 def test_an_extract_is_a_stretch_of_whole_segments(text: str, question: str) -> None:
-    start, end = extract(text, analyze(question))
+    found = extract(text, question)
     parts = segments(text)
-    assert 0 <= start <= end <= len(text)
+    assert 0 <= found.start <= found.best_start <= found.best_end <= found.end <= len(text)
     if parts:
-        assert start in {part.start for part in parts}
-        assert end in {part.end for part in parts}
-        assert text[start:end].strip()
+        assert found.start in {part.start for part in parts}
+        assert found.end in {part.end for part in parts}
+        assert text[found.best_start : found.best_end] == text[found.best_start : found.best_end].strip()
+        assert text[found.start : found.end].strip()
+        assert 0 <= found.chance <= 1 + 1e-9
 
 
 def test_citations_must_be_supplied_numbered_and_to_the_letter() -> None:

@@ -34,6 +34,47 @@ def test_marks_are_the_only_markup_of_a_snippet(text: str, question: str) -> Non
         assert re.sub(r"</?mark>", "", str(html)).count("<") == 0
 
 
+def answered(text: str, *marked: str) -> str:
+    marks = [(text.index(piece), text.index(piece) + len(piece)) for piece in marked]
+    return str(rendering.answer(text, lambda n: f"/a/KB-{n}", resolve=lambda _: "/a/KB-2", marks=marks))
+
+
+def test_what_answers_is_marked_through_its_markup() -> None:
+    html = answered(
+        "Wait. Hold **Reset** for 12 s, see [this](x.md). Then <b>go</b>. [1]",
+        "Hold **Reset** for 12 s, see [this](x.md).",
+    )
+    assert "<p>Wait. <mark>Hold </mark><strong><mark>Reset</mark></strong><mark> for 12 s, see </mark><a" in html
+    assert "<mark>this</mark></a><mark>.</mark> Then &lt;b&gt;go&lt;/b&gt;." in html
+
+
+def test_of_a_marked_row_each_cell_is_marked() -> None:
+    html = answered("| a | b |\n| - | - |\n| `x` (y) | **4** \\| 5 |\n| 6 | 7 |", "| `x` (y) | **4** \\| 5 |")
+    assert html.count("<mark>") == 3
+    assert "<td><code>x</code><mark> (y)</mark></td>" in html
+    assert "<td><strong><mark>4</mark></strong><mark> | 5</mark></td>" in html
+    assert "<td>6</td>" in html
+
+
+def test_an_item_is_marked_and_stays_an_item() -> None:
+    html = answered("1. **One**\n2. two\n   - **(x)** three", "**(x)** three")
+    assert "<li><strong><mark>(x)</mark></strong><mark> three</mark></li>" in html
+
+
+def test_signs_of_marks_in_a_text_are_text() -> None:
+    html = answered("a \u2e28b\u2e29 c. d", "d")
+    assert "<mark>" not in html
+    assert "\u2e28b\u2e29" in html
+
+
+@given(text=HOSTILE, places=st.tuples(st.integers(0, 40), st.integers(0, 40)))
+def test_marks_add_nothing_but_marks(text: str, places: tuple[int, int]) -> None:
+    start, end = sorted(min(place, len(text)) for place in places)
+    html = str(rendering.answer(text, lambda n: f"/a/KB-{n}", resolve=lambda _: None, marks=[(start, end)]))
+    assert not any(DANGEROUS.search(tag) for tag in re.findall(r"<[^>]*>", html))
+    assert html.count("<mark>") == html.count("</mark>")
+
+
 def test_links_lead_to_our_pages_or_nowhere() -> None:
     html = article("[a](other.md) [b](missing.md) [c](data:x) [d](https://vellamo.example/x)")
     assert '<a href="/a/KB-2"' in html

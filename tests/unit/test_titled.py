@@ -1,6 +1,9 @@
 """Passages lean towards their title, by the weight and no more."""
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from retrieval.titled import TitledEmbedder
@@ -38,3 +41,17 @@ def test_questions_are_left_alone_and_batches_change_nothing() -> None:
 def test_another_weight_is_another_fingerprint(weight: float) -> None:
     inner = FakeEmbedder()
     assert TitledEmbedder(inner, weight).fingerprint not in (inner.fingerprint, TitledEmbedder(inner, 0.5).fingerprint)
+
+
+def test_a_text_of_one_line_is_embedded_once() -> None:
+    embedded: list[str] = []
+
+    class Counting(FakeEmbedder):
+        def embed_passages(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+            embedded.extend(texts)
+            return super().embed_passages(texts)
+
+    counting = Counting()
+    found = TitledEmbedder(counting).embed_passages(["A sentence.", "Title\nA passage.", "Title"])
+    assert embedded == ["A sentence.", "Title\nA passage.", "Title"]
+    assert np.allclose(found[[0, 2]], FakeEmbedder().embed_passages(["A sentence.", "Title"]), atol=1e-6)
