@@ -8,6 +8,7 @@ from kb.content import Content, Profile, choice, labels
 from kb.items import ItemView
 from kb.models import Audience, Confidence, Facet, Governance, Kind
 from retrieval.answer import Answer
+from retrieval.generate.outcome import Generation
 from retrieval.search import Hit, Results
 
 
@@ -77,6 +78,11 @@ class AnswerResponse(Shape):
     citations: list[CitationOut]
     suggestions: list[Suggestion]
     confidence: float = Field(description="0 to 1; provisional, not calibrated yet.")
+    generation: str | None = Field(
+        default=None,
+        description="Where a language model is configured and the band is `answer`: `generated`, else why the text is "
+        "an extract.",
+    )
     took_ms: dict[str, float]
 
 
@@ -243,6 +249,7 @@ def answer_out(answer: Answer, uid: str | None = None) -> AnswerResponse:
         ],
         suggestions=[suggestion_out(hit) for hit in answer.suggestions],
         confidence=answer.confidence,
+        generation=answer.generation.outcome.value if answer.generation is not None else None,
         took_ms=answer.results.took_ms if answer.results is not None else {},
     )
 
@@ -306,4 +313,15 @@ def answer_event(answer: Answer) -> dict[str, Any]:
         "lang": answer.results.lang if answer.results else None,
         "took_ms": answer.results.took_ms if answer.results else {},
         "generation": answer.results.generation if answer.results else None,
+        **({"llm": _llm_event(answer.generation)} if answer.generation is not None else {}),
+    }
+
+
+def _llm_event(generation: Generation) -> dict[str, Any]:
+    return {
+        "outcome": generation.outcome.value,
+        "model": generation.model,
+        "kept": generation.kept,
+        "removed": generation.removed,
+        "took_ms": generation.took_ms,
     }

@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
+from api import metrics
 from api.deps import ReaderDep, ServicesDep
 from api.errors import PROBLEMS
 from api.filters import FiltersDep, FiltersIn, Given, checked
+from api.leaving import while_there
 from api.routes.search import LangQuery, QuestionQuery
 from api.schemas import AnswerResponse, Shape, answer_event, answer_out, suggestion_out
 from api.services import Services
@@ -19,7 +22,7 @@ from kb.access import Principal
 from kb.errors import KBError
 from kb.events import Happened
 from kb.models import EventKind
-from retrieval.answer import Answer, Answered, DidYouMean, NoAnswer, Sources, Text, answer, stream
+from retrieval.answer import Answer, Answered, DidYouMean, NoAnswer, Replaced, Sources, Text, answered, stream
 from retrieval.search import checked_question
 
 router = APIRouter(prefix="/v1", tags=["answer"], responses=PROBLEMS)
@@ -27,6 +30,7 @@ router = APIRouter(prefix="/v1", tags=["answer"], responses=PROBLEMS)
 
 @router.get("/answer", operation_id="answer")
 async def get_answer(
+    request: Request,
     parts: ServicesDep,
     reader: ReaderDep,
     filters: FiltersDep,
@@ -34,7 +38,8 @@ async def get_answer(
     hl: LangQuery = None,
 ) -> AnswerResponse:
     """Answer a question with citations, offer questions that can be answered, or say that there is no answer."""
-    result = await run_in_threadpool(answer, parts.searcher, question, reader=reader, filters=filters.values, lang=hl)
+    said = stream(parts.searcher, question, reader=reader, filters=filters.values, lang=hl, writer=parts.writer)
+    result = await while_there(request, answered(said))
     return answer_out(result, _log(parts, reader, filters, result))
 
 
@@ -45,10 +50,10 @@ class AnswerRequest(Shape):
 
 
 @router.post("/answer", operation_id="answer_long")
-async def post_answer(parts: ServicesDep, reader: ReaderDep, body: AnswerRequest) -> AnswerResponse:
+async def post_answer(request: Request, parts: ServicesDep, reader: ReaderDep, body: AnswerRequest) -> AnswerResponse:
     """The same for a question too long for an address, such as a whole case."""
     filters = await run_in_threadpool(checked, parts, reader, body.filters)
-    return await get_answer(parts, reader, filters, body.q, body.hl)
+    return await get_answer(request, parts, reader, filters, body.q, body.hl)
 
 
 _STREAM: dict[str, Any] = {
@@ -88,18 +93,22 @@ async def _events(
     parts: Services, reader: Principal, filters: Given, question: str, lang: str | None
 ) -> AsyncIterator[str]:
     try:
-        async for event in stream(parts.searcher, question, reader=reader, filters=filters.values, lang=lang):
-            match event:
-                case Sources(hits):
-                    yield _sse("sources", {"sources": [suggestion_out(hit).model_dump() for hit in hits]})
-                case Text(delta):
-                    yield _sse("text", {"delta": delta})
-                case Answered(result):
-                    yield _sse("answered", answer_out(result, _log(parts, reader, filters, result)).model_dump())
-                case DidYouMean(result):
-                    yield _sse("did_you_mean", answer_out(result, _log(parts, reader, filters, result)).model_dump())
-                case NoAnswer(result):
-                    yield _sse("no_answer", answer_out(result, _log(parts, reader, filters, result)).model_dump())
+        said = stream(parts.searcher, question, reader=reader, filters=filters.values, lang=lang, writer=parts.writer)
+        async with aclosing(said) as events:
+            async for event in events:
+                match event:
+                    case Sources(hits):
+                        yield _sse("sources", {"sources": [suggestion_out(hit).model_dump() for hit in hits]})
+                    case Text(delta):
+                        yield _sse("text", {"delta": delta})
+                    case Replaced(why):
+                        yield _sse("replaced", {"why": why.value})
+                    case Answered(result):
+                        yield _sse("answered", _final(parts, reader, filters, result))
+                    case DidYouMean(result):
+                        yield _sse("did_you_mean", _final(parts, reader, filters, result))
+                    case NoAnswer(result):
+                        yield _sse("no_answer", _final(parts, reader, filters, result))
     except KBError as error:
         yield _sse("error", {"code": error.code, "message": error.message})
 
@@ -107,6 +116,10 @@ async def _events(
 def _sse(event: str, data: dict[str, object]) -> str:
     """One event. JSON keeps line breaks escaped, so the data is one line."""
     return f"event: {event}\ndata: {json.dumps(data, ensure_ascii=True)}\n\n"
+
+
+def _final(parts: Services, reader: Principal, filters: Given, result: Answer) -> dict[str, object]:
+    return answer_out(result, _log(parts, reader, filters, result)).model_dump()
 
 
 def _log(parts: Services, reader: Principal, filters: Given, result: Answer) -> str:
@@ -118,4 +131,5 @@ def _log(parts: Services, reader: Principal, filters: Given, result: Answer) -> 
         data={**answer_event(result), "filters": filters.given},
     )
     parts.events.add(happened)
+    metrics.count_generation(result)
     return happened.uid
