@@ -1,6 +1,6 @@
 """How well the check of citations tells supported sentences from unsupported ones.
 
-python -m eval.citations [--fit] [--wrong] [--json]
+python -m eval.citations [--fit] [--without-cosine] [--wrong] [--entailment MODEL]
 
 Claims about the shipped demo, written for this (eval/claims.jsonl, English and Chinese, a few across the two): true
 ones in other words, and wrong ones (a negation, a name or number changed, an opposite, something invented). Two more
@@ -26,8 +26,10 @@ from kb import items
 from kb.access import SYSTEM, scope_of
 from kb.items import Found
 from kb.settings import load_settings
+from retrieval.embed import Embedder
+from retrieval.entailment import Entailment
 from retrieval.language import language
-from retrieval.support import Line, Support, Supporter, Weights
+from retrieval.support import ANY_MODEL, Line, Support, Supporter, Weights, weights_for
 
 CLAIMS = Path(__file__).with_name("claims.jsonl")
 PRECISION = 0.95
@@ -145,53 +147,68 @@ def fit(judged: Sequence[Judged], *, without_cosine: bool) -> Weights:
     return Weights(latin=lines["en"], han=lines["zh"], across=lines["across"])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--fit", action="store_true")
-    parser.add_argument("--wrong", action="store_true")
-    given = parser.parse_args()
+def shares(judged: Sequence[Judged]) -> dict[str, float | int]:
+    """Return precision and recall of `supported` among these claims, and how many they are."""
+    shown = [row for row in judged if row.said.supported]
+    right = sum(row.claim.supported for row in shown)
+    return {
+        "claims": len(judged),
+        "supported": sum(row.claim.supported for row in judged),
+        "precision": round(right / len(shown), 3) if shown else 0.0,
+        "recall": round(right / max(1, sum(row.claim.supported for row in judged)), 3),
+    }
+
+
+def report(judged: Sequence[Judged]) -> list[dict[str, object]]:
+    """Return a line for each language, and for each kind of claim how many are let through, of both halves."""
+    lines: list[dict[str, object]] = []
+    for half in ("tuning", "report"):
+        rows = [row for row in judged if row.claim.tuning == (half == "tuning")]
+        for about in ("en", "zh", "across", "all"):
+            lines.append({"half": half, "lang": about, **shares([row for row in rows if about in (row.about, "all")])})
+        for kind in dict.fromkeys(row.claim.kind for row in rows):
+            some = [row for row in rows if row.claim.kind == kind]
+            let = sum(row.said.supported for row in some)
+            lines.append({"half": half, "kind": kind, "claims": len(some), "let_through": let})
+    return lines
+
+
+def judge_all(embedder: Embedder, make: Callable[[], Callable[[str, Found], Support]]) -> list[Judged]:
+    """Judge all claims with the check that `make` gives, against the demo as it is loaded and cut into passages."""
     written = claims()
+
+    def tell(message: str) -> None:
+        print(message, file=sys.stderr)
+
+    with knowledge_base("demo", lambda db: demo.load(db, actor=SYSTEM), embedder, tell=tell) as kb:
+        every = [*written, *renumbered(written), *swapped(written, kb)]
+        cited = passages(kb, sorted({claim.item for claim in every}))
+    check = make()
+    return [judge(claim, cited[claim.item], check) for claim in every]
+
+
+def main() -> None:
+    """Print a JSON line for each language and each kind of claim, of both halves."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--fit", action="store_true", help="fit the weights on the tuning half, print and use them")
+    parser.add_argument("--without-cosine", action="store_true", help="for any embedder: cosines differ in scale")
+    parser.add_argument("--wrong", action="store_true", help="list what is judged wrongly in the tuning half")
+    parser.add_argument("--entailment", metavar="MODEL", help="check by a cross-encoder for inference instead")
+    given = parser.parse_args()
+    entails = Entailment(given.entailment) if given.entailment else None
     with embedder_of(load_settings()) as embedder:
-        with knowledge_base(
-            "demo", lambda db: demo.load(db, actor=SYSTEM), embedder, tell=lambda m: print(m, file=sys.stderr)
-        ) as kb:
-            every = [*written, *renumbered(written), *swapped(written, kb)]
-            cited = passages(kb, sorted({c.item for c in every}))
-        check = Supporter(embedder)
-        judged = [judge(claim, cited[claim.item], check) for claim in every]
+        weights = ANY_MODEL if given.without_cosine else weights_for(embedder.name)
+        judged = judge_all(embedder, lambda: Supporter(embedder, weights, entails))
         if given.fit:
-            print(fit([j for j in judged if j.claim.tuning], without_cosine=False))
-    for half in (True, False):
-        rows = [j for j in judged if j.claim.tuning == half]
-        for about in ("en", "zh", "across", None):
-            some = [j for j in rows if about in (j.about, None)]
-            tp = sum(j.said.supported and j.claim.supported for j in some)
-            fp = sum(j.said.supported and not j.claim.supported for j in some)
-            fn = sum(not j.said.supported and j.claim.supported for j in some)
-            print(
-                "tuning" if half else "report",
-                about or "all",
-                len(some),
-                "precision",
-                round(tp / max(1, tp + fp), 3),
-                "recall",
-                round(tp / max(1, tp + fn), 3),
-            )
-        for kind in dict.fromkeys(j.claim.kind for j in rows):
-            some = [j for j in rows if j.claim.kind == kind]
-            print("   ", kind, len(some), "accepted", sum(j.said.supported for j in some))
+            weights = fit([row for row in judged if row.claim.tuning], without_cosine=given.without_cosine)
+            print(json.dumps(asdict(weights)))
+            judged = judge_all(embedder, lambda: Supporter(embedder, weights))
+    for line in report(judged):
+        print(json.dumps(line))
     if given.wrong:
-        for j in judged:
-            if j.said.supported != j.claim.supported and j.claim.tuning:
-                print(
-                    j.claim.kind,
-                    j.about,
-                    j.claim.item,
-                    j.said.why,
-                    round(j.said.share, 2),
-                    round(j.said.cosine, 3),
-                    j.claim.claim,
-                )
+        for row in judged:
+            if row.claim.tuning and row.said.supported != row.claim.supported:
+                print(json.dumps({**asdict(row.claim), "why": row.said.why}, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -93,9 +93,14 @@ def facts(text: str) -> Facts:
         identifiers.add(token.casefold())
         return " " * len(match[0])
 
-    rest = _HAN_NUMBER.sub(_han, _WORD.sub(lambda w: str(_WORDS[w[0]]), _IDENTIFIER.sub(take, bare).casefold()))
+    rest = _in_digits(_IDENTIFIER.sub(take, bare))
     numbers = {(found["number"], _UNITS.get(found["unit"] or "", "")) for found in _NUMBER.finditer(rest)}
     return Facts(frozenset(numbers), frozenset(identifiers), labels)
+
+
+def without_numbers(text: str) -> str:
+    """Return a text with its numbers blanked out, but not those within identifiers: for comparing words alone."""
+    return _NUMBER.sub(lambda found: found[0].replace(found["number"], " "), _in_digits(_normal(text)))
 
 
 def missing(said: Facts, source: Facts, source_text: str) -> str:
@@ -122,6 +127,11 @@ def missing(said: Facts, source: Facts, source_text: str) -> str:
 def folded(text: str) -> str:
     """Return a text for comparing: without markup, one space between words, full width as half, case folded."""
     return " ".join(_normal(_MARKUP.sub(r"\1", text)).casefold().split())
+
+
+def _in_digits(text: str) -> str:
+    """Return a text, case folded, with the numbers that are written in words in digits."""
+    return _HAN_NUMBER.sub(_han, _WORD.sub(lambda word: str(_WORDS[word[0]]), text.casefold()))
 
 
 def _normal(text: str) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from sqlmodel import select
@@ -28,6 +26,7 @@ from kb.settings import Settings
 from retrieval.answer import answer
 from tests.fakes import fake
 from tests.llm_server import Reply, Script, ScriptedServer, refuses, says
+from tests.tiny_llm import application, listening, one_thread, taught, tiny_model
 
 KEY = "sk-live-Xy7-hidden"
 QUESTION = "Reset the router"
@@ -423,26 +422,11 @@ def test_an_item_taken_back_while_the_model_writes_is_not_cited(tmp_path: Path) 
         assert "twelve seconds" not in shown(events)
 
 
-@contextmanager
-def listening(services: Services) -> Iterator[int]:
-    """Serve the application on a real port, as `kb serve` does."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(services), log_level="error", lifespan="on"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        while not server.started and thread.is_alive():
-            time.sleep(0.01)
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
 @pytest.mark.parametrize("path", ["/v1/answer/stream", "/v1/answer"])
 def test_a_reader_who_leaves_stops_the_server(tmp_path: Path, path: str) -> None:
     with serving(tmp_path, _stalls, llm_first_token=60.0, llm_timeout=60.0) as (server, services):
-        with listening(services) as port, socket.create_connection(("127.0.0.1", port)) as reader:
+        with listening(create_app(services)) as address:
+            reader = socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])))
             reader.sendall(f"GET {path}?q=Reset+the+router HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             if path.endswith("stream"):
                 received = b""
@@ -458,3 +442,22 @@ def test_a_reader_who_leaves_stops_the_server(tmp_path: Path, path: str) -> None
 def test_an_address_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="KB_LLM_MODEL"):
         open_services(Settings(data=tmp_path, llm_base_url="http://127.0.0.1:1/v1"), load=fake)
+
+
+@pytest.mark.parametrize("sentence", [None, "Hold the reset button for twelve seconds [1]."])
+def test_a_real_model_behind_a_real_server(tmp_path: Path, sentence: str | None) -> None:
+    """With random weights nothing that it writes is shown; taught to say what a passage says, it is quoted with it."""
+    with one_thread(), listening(application(taught(sentence) if sentence else tiny_model())) as address:
+        settings = {"llm_base_url": f"{address}/v1", "llm_first_token": 20.0, "llm_timeout": 40.0}
+        with serving(tmp_path, says(), llm_options='{"max_tokens": 60}', **settings) as (_, services):
+            events = ask(services)
+            outcome = logged(services)["llm"]["outcome"]
+    final = events[-1][1]
+    assert shown(events) == final["text"]
+    if sentence is None:
+        assert outcome in ("unsupported", "too_long", "wrong_language", "empty")
+        assert final["text"].startswith(EXTRACT)
+        assert final["text"].count("[1]") == 1
+    else:
+        assert outcome == "generated"
+        assert final["text"] == "Hold the reset button for twelve seconds. [1]"
