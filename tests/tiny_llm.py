@@ -37,12 +37,12 @@ def tiny_model(seed: int = 1) -> LlamaForCausalLM:
         eos_token_id=END,
         pad_token_id=END,
     )
-    return LlamaForCausalLM(config).eval()
+    return LlamaForCausalLM(config)
 
 
 def taught(sentence: str, steps: int = 600) -> LlamaForCausalLM:
     """Return a model that says `sentence` after any prompt."""
-    model = tiny_model().train()
+    model = tiny_model()
     answer = [BEGIN, *sentence.encode(), END]
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     generator = torch.Generator().manual_seed(2)
@@ -57,7 +57,7 @@ def taught(sentence: str, steps: int = 600) -> LlamaForCausalLM:
         optimizer.step()
         if loss.item() < 0.002:
             break
-    return model.eval()
+    return model
 
 
 def application(model: LlamaForCausalLM) -> FastAPI:

@@ -7,8 +7,11 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlmodel import Session
+from starlette.concurrency import run_in_threadpool
 
+from api import metrics
 from api.deps import ReaderDep
+from api.leaving import while_there
 from api.schemas import answer_event, search_event
 from api.web import Page, rendering
 from kb import items
@@ -19,7 +22,8 @@ from kb.errors import Forbidden, InvalidInput, NotFound
 from kb.events import Happened
 from kb.items import ItemView
 from kb.models import EventKind, Facet, Kind
-from retrieval.answer import Answer, answer_from
+from retrieval.abstain import Band
+from retrieval.answer import Answer, answer_from, answered, events_from
 from retrieval.citations import Citation
 from retrieval.search import Results
 from retrieval.types import Filters
@@ -89,6 +93,7 @@ def results(
         question=found.question,
         truncated=found.truncated,
         said=said,
+        written_url=page.url("/written", q=found.question, **{"from": searched.uid}) if _writes(page, said) else None,
         answer_html=answer_html,
         cited=lambda citation: _cited(page, citation, searched.uid),
         hits=found.hits,
@@ -101,6 +106,33 @@ def results(
         community_url=page.services.settings.community_url,
         support_url=page.services.settings.support_url,
     )
+
+
+@router.get("/written")
+async def written(
+    request: Request, reader: ReaderDep, q: Text = "", origin: Annotated[str, Query(alias="from")] = ""
+) -> Response:
+    """The answer in the words of the language model, to stand in the place of the extract; 204 where there is none."""
+    page = Page(request)
+    parts = page.services
+    if parts.writer is None or not q.strip():
+        return Response(status_code=204)
+    found = await run_in_threadpool(parts.searcher.search, q, reader=reader, limit=HITS, lang=page.lang)
+    events = events_from(parts.searcher, found, reader=reader, writer=parts.writer)
+    said = await while_there(request, answered(events))
+    origin = origin if _UID.fullmatch(origin) else ""
+    _log_answer(page, said, reader, origin)
+    if not said.generated:
+        return Response(status_code=204)
+
+    def rendered() -> Response:
+        with parts.db.read() as session:
+            html = _answer_html(page, session, scope_of(session, reader), said, origin)
+        return page.render(
+            "_said.html", said=said, answer_html=html, cited=lambda citation: _cited(page, citation, origin)
+        )
+
+    return await run_in_threadpool(rendered)
 
 
 @router.get("/instant")
@@ -262,17 +294,27 @@ def _browse(page: Page, reader: Principal, facet: Facet, value: str, start: str)
 
 def _answer(page: Page, found: Results, reader: Principal, searched: str) -> Answer:
     said = answer_from(page.services.searcher, found, reader=reader)
+    _log_answer(page, said, reader, searched)
+    return said
+
+
+def _writes(page: Page, said: Answer | None) -> bool:
+    """Say whether a language model may have more to say than the extract."""
+    return page.services.writer is not None and said is not None and said.band is Band.ANSWER
+
+
+def _log_answer(page: Page, said: Answer, reader: Principal, searched: str) -> None:
     page.services.events.add(
         Happened(
             kind=EventKind.ANSWER,
             role=reader.role.value,
             visitor=page.visitor,
-            parent=searched,
+            parent=searched or None,
             text=said.question,
             data=answer_event(said),
         )
     )
-    return said
+    metrics.count_generation(said)
 
 
 def _answer_html(page: Page, session: Session, scope: Scope, said: Answer, searched: str) -> Any:

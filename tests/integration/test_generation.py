@@ -1,9 +1,12 @@
 """Answers by a language model: what comes through to a reader, what does not, and what the event log says."""
 
 import asyncio
+import html
 import json
 import logging
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -461,3 +464,50 @@ def test_a_real_model_behind_a_real_server(tmp_path: Path, sentence: str | None)
     else:
         assert outcome == "generated"
         assert final["text"] == "Hold the reset button for twelve seconds. [1]"
+
+
+def test_the_page_shows_the_extract_at_once_and_then_what_was_written(tmp_path: Path) -> None:
+    with serving(tmp_path, says(GOOD), refuses(500)) as (_, services), TestClient(create_app(services)) as client:
+        page = client.get("/search", params={"q": QUESTION}).text
+        assert EXTRACT in page
+        address = html.unescape(page.split('data-written="')[1].split('"')[0])
+        written = client.get(address)
+        assert written.status_code == 200
+        assert "Written by a language model" in written.text
+        assert written.text.count('class="cite"') == 2
+        assert "/a/KB-1-" in written.text
+        services.events.flush()
+        with services.db.read() as session:
+            searched = session.exec(select(Event).where(Event.kind == EventKind.SEARCH)).one()
+            extract, generated = session.exec(select(Event).where(Event.kind == EventKind.ANSWER)).all()
+        assert (extract.parent, generated.parent) == (searched.uid, searched.uid)
+        assert "llm" not in extract.data
+        assert generated.data["llm"]["outcome"] == "generated"
+        assert client.get(address).status_code == 204, "the extract stays where the model fails"
+        assert client.get("/written").status_code == 204
+        chinese = client.get("/search", params={"q": "重启路由器", "hl": "zh"}).text
+        assert "正在撰写" in chinese
+
+
+def test_without_a_model_the_page_promises_nothing(tmp_path: Path) -> None:
+    with serving(tmp_path, says(GOOD), llm_base_url=None) as (_, services), TestClient(create_app(services)) as client:
+        page = client.get("/search", params={"q": QUESTION}).text
+        assert "data-written" not in page
+        assert "answer.js" not in page
+        assert client.get("/written", params={"q": QUESTION}).status_code == 204
+        assert client.get("/v1/answer", params={"q": QUESTION}).json()["generation"] is None
+
+
+def test_what_a_language_model_needs_is_not_imported_without_one(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from api.services import open_services\n"
+        "from kb.settings import Settings\n"
+        "from pathlib import Path\n"
+        "from tests.fakes import fake\n"
+        f"with open_services(Settings(data=Path({str(tmp_path)!r})), load=fake):\n"
+        "    import api.app\n"
+        "    print([name for name in ('httpx2', 'torch', 'retrieval.generate.writer') if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "[]"

@@ -18,8 +18,8 @@ def model_folder(folder: Path, labels: list[str], likely: int) -> Path:
     """Make a BERT of one layer that finds class `likely` most likely of any two texts."""
     words = {word: at for at, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "box", "the"])}
     tokenizer = Tokenizer(WordLevel(words, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = Whitespace()  # type: ignore[assignment]
-    PreTrainedTokenizerFast(
+    tokenizer.pre_tokenizer = Whitespace()
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
     ).save_pretrained(folder)
     config = BertConfig(
