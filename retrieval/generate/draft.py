@@ -24,6 +24,7 @@ _LINK = re.compile(r"\[([^\]\n]+)\](?:\([^)\n]*\)|\[[^\]\n]*\])")
 _ADDRESS = re.compile(r"<((?:https?|mailto):[^<>\s]+)>")
 _TAG = re.compile(r"<[A-Za-z/!?][^<>]*>?|&(?:#\w+|[a-z]{2,8});")
 _IN_CODE = re.compile(r"(`[^`\n]+`)")
+_LABEL = re.compile(r"\*\*.+?\*\*|\*[^*\n]+\*|`[^`\n]+`|“[^”\n]*”|\"[^\"\n]*\"")
 _WORDS = re.compile(r"[^\W\d_]+")
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 _WIDE_LANGUAGES = ("zh", "ja", "ko")
@@ -53,7 +54,7 @@ class Draft:
     removed: int = 0
     text: str = ""
     _used: dict[int, list[Support]] = field(default_factory=dict)
-    _announced: Unit | None = None
+    _held: list[Unit] = field(default_factory=list)
     _breaks: int = 0
     _item: bool = False
     _in_list: bool = False
@@ -62,50 +63,58 @@ class Draft:
     def add(self, unit: Unit) -> str:
         """Return the piece of Markdown to show for a unit, empty where there is none. Raises Failed.
 
-        A unit is shown if a passage that it cites supports it. A sentence that ends in a colon announces what follows
-        and is shown with that. A step of a numbered list that has to be left out ends the answer: a procedure with a
-        hole is worse than none.
+        A unit is shown if a passage that it cites supports it. One that cites none waits for the next of its line, and
+        one that announces a list for that list's first item: it is checked against what that one cites. A step of a
+        numbered list that has to be left out ends the answer: a procedure with a hole is worse than none.
         """
         if NO_ANSWER.casefold() in unit.text.casefold() and len(unit.text) < 2 * len(NO_ANSWER):
             raise Failed(Outcome.NO_ANSWER)
         if not self.text and not unit.cites and _REFUSAL.match(unit.text):
             raise Failed(Outcome.REFUSED, "in words")
         self._spoken(unit.text)
-        if not unit.cites and unit.text.rstrip("*").endswith((":", "：")) and self._announced is None:
-            self._announced = unit
+        if unit.breaks:
+            self._let_go()
+        self._held.append(unit)
+        if not unit.cites:
             return ""
-        announced, self._announced = self._announced, None
-        found = self._checked(unit, unit.cites)
-        if not found:
-            self.removed += 1 + (announced is not None)
-            if unit.step:
-                raise Failed(Outcome.UNSUPPORTED, "a step of a list")
-            self._breaks = max(self._breaks, unit.breaks)
-            self._item = self._item or unit.item
-            return ""
-        piece = ""
-        if announced is not None:
-            if self._checked(announced, unit.cites, note=False):
-                piece += self._separator(announced) + _shown(announced.text)
-                self.text += piece
-                self.kept += 1
+        held, self._held = self._held, []
+        return "".join(self._take(one, unit.cites) for one in held)
+
+    def _let_go(self) -> None:
+        """Leave out what has waited in vain for a citation in its line. Raises Failed."""
+        held, self._held = self._held, []
+        for one in held:
+            if one is held[-1] and one.text.rstrip("*").endswith((":", "：")):
+                self._held = [one]
             else:
-                self.removed += 1
-                self._breaks = max(self._breaks, announced.breaks)
+                self._leave_out(one)
+
+    def _leave_out(self, unit: Unit) -> None:
+        self.removed += 1
+        if unit.step:
+            raise Failed(Outcome.UNSUPPORTED, "a step of a list")
+        self._breaks = max(self._breaks, unit.breaks)
+        self._item = self._item or unit.item
+
+    def _take(self, unit: Unit, cites: Sequence[int]) -> str:
+        found = self._checked(unit, cites)
+        if not found:
+            self._leave_out(unit)
+            return ""
         self.kept += 1
-        numbers = " ".join(f"[{n}]" for n in found)
-        rest = f"{self._separator(unit)}{_shown(unit.text)} {numbers}"
-        self.text += rest
-        return piece + rest
+        piece = f"{self._separator(unit)}{_shown(unit.text)} {' '.join(f'[{n}]' for n in found)}"
+        self.text += piece
+        return piece
 
     def finish(self) -> Written:
         """Return the answer. Raises Failed where too little of it is left."""
-        self.removed += self._announced is not None
+        for unit in self._held:
+            self._leave_out(unit)
         if not self.kept:
             raise Failed(Outcome.UNSUPPORTED if self.removed else Outcome.EMPTY)
         if self.removed > self.kept:
             raise Failed(Outcome.UNSUPPORTED, f"{self.removed} of {self.removed + self.kept} sentences")
-        spoken = language(self.text)
+        spoken = language(_LABEL.sub(" ", self.text))
         if spoken not in (self.lang, "und") and (self.lang in ("en", "zh") or len(_WORDS.findall(self.text)) >= 12):
             raise Failed(Outcome.WRONG_LANGUAGE, f"{spoken}, not {self.lang}")
         citations = tuple(
@@ -116,13 +125,13 @@ class Draft:
         return Written(self.text, citations, self.kept, self.removed)
 
     def _spoken(self, text: str) -> None:
-        wide = _WIDE.search(text) is not None
-        mostly = len(_WIDE.findall(text)) > len(_WORDS.findall(text)) / 2
-        words = len(_WORDS.findall(text))
-        if (self.lang in _WIDE_LANGUAGES and not wide and words >= 6) or (self.lang not in _WIDE_LANGUAGES and mostly):
+        """Raise Failed for a sentence in the script of another language; names of buttons stay as they are."""
+        own = _LABEL.sub(" ", text)
+        wide, words = len(_WIDE.findall(own)), len(_WORDS.findall(own))
+        if (not wide and words >= 6) if self.lang in _WIDE_LANGUAGES else wide > words / 2:
             raise Failed(Outcome.WRONG_LANGUAGE, f"not {self.lang}")
 
-    def _checked(self, unit: Unit, cites: Sequence[int], *, note: bool = True) -> list[int]:
+    def _checked(self, unit: Unit, cites: Sequence[int]) -> list[int]:
         """Return the answer's own numbers of those cited passages that support the unit."""
         text = _bare(unit.text)
         if _TAG.search(_IN_CODE.sub("", text)):
@@ -133,11 +142,10 @@ class Draft:
                 continue
             support = self.supports(text, self.passages[cited - 1])
             if support.supported:
-                if note:
-                    self._used.setdefault(cited - 1, []).append(support)
+                self._used.setdefault(cited - 1, []).append(support)
                 found.append(cited - 1)
         order = list(self._used)
-        return sorted(order.index(at) + 1 for at in found) if note else found
+        return sorted(order.index(at) + 1 for at in found)
 
     def _separator(self, unit: Unit) -> str:
         breaks, item = max(self._breaks, unit.breaks), self._item or unit.item

@@ -17,6 +17,7 @@ _BARE = re.compile(r"\s*(?:#{1,6}\s.*|[-=*_~`|:\s]*|```.*|~~~.*)")
 """A line that says nothing by itself: a heading, a rule, a fence."""
 _THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL | re.IGNORECASE)
 _THINKING = "<think>"
+_CODE = re.compile(r"(`[^`\n]*`)")
 _END = re.compile(r"[.!?。！？；…\n]")
 _SPACE_BEFORE = re.compile(r"\s+(?=[.,;:!?。，；：！？])")
 
@@ -98,10 +99,12 @@ def _cites(text: str) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
     lead = _LEADING.match(text)
     before = _numbers(lead[0]) if lead else ()
     rest = text[lead.end() :] if lead else text
-    body = _SPACE_BEFORE.sub("", _CITED.sub("", rest)).strip()
+    parts = _CODE.split(rest)  # what looks like a citation in code is none
+    body = _SPACE_BEFORE.sub("", "".join(part if at % 2 else _CITED.sub("", part) for at, part in enumerate(parts)))
+    body = body.strip()
     if body.count("**") % 2:
         body = body.replace("**", "")
-    return (body if any(c.isalnum() for c in body) else ""), (*before, *_numbers(rest)), before
+    return (body if any(c.isalnum() for c in body) else ""), (*before, *_numbers("\n".join(parts[::2]))), before
 
 
 def _numbers(text: str) -> tuple[int, ...]:

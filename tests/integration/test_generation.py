@@ -209,7 +209,7 @@ def test_lists_keep_their_form_and_an_announcement_comes_with_its_list(tmp_path:
     with serving(tmp_path, says(*steps)) as (_, services):
         final = ask(services)[-1][1]
         assert final["text"] == (
-            "Reset the router:\n\n1. Hold the reset button for twelve seconds. [1]\n2. The light blinks. [1]"
+            "Reset the router: [1]\n\n1. Hold the reset button for twelve seconds. [1]\n2. The light blinks. [1]"
         )
         assert final["generation"] == "generated"
 
