@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from kb.errors import KBError, shown
 
@@ -45,6 +46,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(ClientDisconnect, _left)
     app.add_exception_handler(Exception, _unforeseen)
 
 
@@ -95,6 +97,10 @@ def _database(request: Request, error: Exception) -> Response:
     return problem(
         request, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "the database cannot be reached; try again in a moment"
     )
+
+
+def _left(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)  # read by nobody; counted as what it is, under the number that proxies use
 
 
 def _unforeseen(request: Request, error: Exception) -> Response:

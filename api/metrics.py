@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.services import Services
 from kb.errors import KBError
+from retrieval.answer import Answer
 
 REGISTRY = CollectorRegistry()
 
@@ -49,6 +50,12 @@ BEHIND = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livemax",
 )
+GENERATIONS = Counter(
+    "answerwell_generations_total",
+    "Answers asked of the language model, by what came of it: generated, or why the extract was served.",
+    ["outcome"],
+    registry=REGISTRY,
+)
 LOST = Gauge("answerwell_events_lost", "Events dropped since the start.", registry=REGISTRY, multiprocess_mode="sum")
 
 OBSERVED_SECONDS = 2.0
@@ -70,6 +77,12 @@ def install(app: FastAPI) -> None:
             route = getattr(request.scope.get("route"), "path", "none")
             REQUESTS.labels(request.method if request.method in _METHODS else "other", route, str(status)).inc()
             SECONDS.labels(route).observe(time.perf_counter() - started)
+
+
+def count_generation(answer: Answer) -> None:
+    """Count what came of asking the language model for an answer, if it was asked."""
+    if answer.generation is not None:
+        GENERATIONS.labels(answer.generation.outcome.value).inc()
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})

@@ -14,6 +14,7 @@ from kb.fixed import Listed
 from kb.items import ItemView
 from kb.models import Audience, Confidence, Facet, Governance, Kind, now
 from retrieval.answer import Answer
+from retrieval.generate.outcome import Generation
 from retrieval.search import Hit, Results
 
 
@@ -98,7 +99,12 @@ class AnswerResponse(Shape):
     text: str
     citations: list[CitationOut]
     suggestions: list[Suggestion]
-    confidence: float = Field(description="0 to 1; provisional, not calibrated yet.")
+    confidence: float = Field(description="Probability that the first hit is right, 0 to 1.")
+    generation: str | None = Field(
+        default=None,
+        description="Where a language model is configured and the band is `answer`: `generated`, else why the text is "
+        "an extract.",
+    )
     took_ms: dict[str, float]
     fixed: FixedOut | None = None
     conversation: str | None = Field(default=None, description="Send it with the next question; null outside one.")
@@ -320,6 +326,7 @@ def answer_out(answer: Answer, uid: str | None = None, asked: Asked | None = Non
         ],
         suggestions=[suggestion_out(hit) for hit in answer.suggestions],
         confidence=answer.confidence,
+        generation=answer.generation.outcome.value if answer.generation is not None else None,
         took_ms=answer.results.took_ms if answer.results is not None else {},
         fixed=FixedOut(**asdict(answer.fixed)) if answer.fixed is not None else None,
         conversation=asked.conversation if asked is not None else None,
@@ -426,4 +433,15 @@ def answer_event(answer: Answer, asked: Asked | None = None) -> dict[str, Any]:
         "generation": answer.results.generation if answer.results else None,
         **({"fixed": True} if answer.fixed is not None else {}),
         **({"typed": asked.typed[:1000]} if asked is not None and asked.understood_as is not None else {}),
+        **({"llm": _llm_event(answer.generation)} if answer.generation is not None else {}),
+    }
+
+
+def _llm_event(generation: Generation) -> dict[str, Any]:
+    return {
+        "outcome": generation.outcome.value,
+        "model": generation.model,
+        "kept": generation.kept,
+        "removed": generation.removed,
+        "took_ms": generation.took_ms,
     }

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from ingest.follower import Follower
 from ingest.generations import Generations, Opened
@@ -20,6 +21,9 @@ from retrieval.rerank import configured
 from retrieval.search import Searcher
 from retrieval.text import ANALYZER_VERSION
 from retrieval.titled import TitledEmbedder
+
+if TYPE_CHECKING:
+    from retrieval.generate.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +44,8 @@ class Services:
     pseudonym_key: str
     rewriter: Rewriter | None = None
     """Completes follow-up questions; None: the rules do."""
+    writer: "Writer | None" = None
+    """Asks a language model, where one is configured."""
 
     @property
     def generation(self) -> Opened:
@@ -152,4 +158,30 @@ def open_services(settings: Settings, *, load: Load | None = None, on_progress: 
         events=EventLog(db),
         follower=Follower(generations, searcher, opened),
         pseudonym_key=db.meta("pseudonym_key"),
+        writer=open_writer(settings),
     )
+
+
+def open_writer(settings: Settings) -> "Writer | None":
+    """Return what asks the language model of these settings, None where there is none. Connects to nothing yet.
+
+    Raises Misconfigured for an address without a model.
+    """
+    if settings.llm_base_url is None:
+        return None
+    if settings.llm_model is None:
+        raise Misconfigured("KB_LLM_BASE_URL is set, but no model: name it with KB_LLM_MODEL, as that server does")
+    from retrieval.entailment import Entailment
+    from retrieval.generate.endpoint import Endpoint
+    from retrieval.generate.writer import Writer
+
+    endpoint = Endpoint(
+        settings.llm_base_url,
+        settings.llm_model,
+        settings.llm_api_key.get_secret_value() if settings.llm_api_key is not None else None,
+        first_token=settings.llm_first_token,
+        whole=settings.llm_timeout,
+        options=settings.llm_fields,
+    )
+    name = settings.entailment_model
+    return Writer(endpoint, entailment=Entailment(name) if name is not None else None)

@@ -1,11 +1,13 @@
 """All settings: one model, prefix KB_, unknown KB_ names refused. docs/settings.md documents each (a test checks)."""
 
 import difflib
+import json
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kb.errors import Misconfigured, shown
@@ -18,7 +20,7 @@ def _cache_home() -> Path:
 class Settings(BaseSettings):
     """Where things are and how they run. Values come from the environment; the command line may override `data`."""
 
-    model_config = SettingsConfigDict(env_prefix="KB_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="KB_", extra="forbid", frozen=True, hide_input_in_errors=True)
 
     data: Path = Field(default=Path("answerwell-data"), description="Data folder: database, index, uploads.")
     database_url: str | None = Field(
@@ -52,6 +54,23 @@ class Settings(BaseSettings):
     )
     rerank_top: int = Field(default=20, ge=1, le=100, description="Items that the reranker orders anew.")
     rerank_ms: int = Field(default=2000, ge=1, le=60_000, description="Most that it may take for a question, in ms.")
+    llm_base_url: str | None = Field(
+        default=None, description="OpenAI-compatible server that writes answers; default: none, answers are extracts."
+    )
+    llm_model: str | None = Field(default=None, min_length=1, description="Name of the model on that server.")
+    llm_api_key: SecretStr | None = Field(default=None, description="Key for that server.")
+    llm_timeout: float = Field(default=60.0, gt=0, le=600, description="Most seconds until the end of an answer.")
+    llm_first_token: float = Field(
+        default=10.0, gt=0, le=600, description="Most seconds to connect, to the first token, and between tokens."
+    )
+    llm_options: str = Field(
+        default='{"temperature": 0, "max_tokens": 700}', description="Further fields of the request, a JSON object."
+    )
+    entailment_model: str | None = Field(
+        default=None,
+        min_length=1,
+        description="CrossEncoder for NLI that checks citations, a hub id or folder; default: a measured similarity.",
+    )
     host: str = Field(default="127.0.0.1", description="Address that `kb serve` binds to.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port that `kb serve` binds to; 0: any free one.")
     workers: int = Field(default=1, ge=1, le=64, description="Processes that `kb serve` answers with.")
@@ -67,6 +86,47 @@ class Settings(BaseSettings):
     shared_data: Path | None = Field(
         default=None, description="Folder of judged sets and real exports; used by tests and evaluation only."
     )
+
+    @field_validator("llm_base_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        try:
+            parts = urlsplit(value or "http://unset")
+            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or parts.query or parts.fragment:
+            raise ValueError("an address such as http://127.0.0.1:8000/v1 is needed")
+        if parts.username or parts.password:
+            raise ValueError("the key does not belong into the address, but into KB_LLM_API_KEY")
+        return value
+
+    @field_validator("llm_api_key")
+    @classmethod
+    def _key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):
+            raise ValueError("a key is one line of ASCII characters")
+        return value if value is not None and value.get_secret_value() else None
+
+    @field_validator("llm_options")
+    @classmethod
+    def _options(cls, value: str) -> str:
+        try:
+            found = json.loads(value)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ValueError('a JSON object such as {"temperature": 0} is needed')
+        taken = sorted({"model", "messages", "stream"} & found.keys())
+        if taken:
+            raise ValueError(f"{taken[0]!r} is set by this program and cannot be among the options")
+        return value
+
+    @property
+    def llm_fields(self) -> dict[str, Any]:
+        """Further fields of a request to the language model."""
+        fields: dict[str, Any] = json.loads(self.llm_options)
+        return fields
 
     @property
     def sqlalchemy_url(self) -> str:
@@ -103,6 +163,13 @@ def load_settings(data: Path | None = None) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "KB_" + "_".join(str(part) for part in first["loc"]).upper()
+        secret = _secret(first["loc"]) or "@" in str(first["input"])  # an address may hold a password
+        value = "what it is" if secret else shown(first["input"])
         raise Misconfigured(
-            f"the setting {name} cannot be {shown(first['input'])}: {first['msg'].lower()}; see docs/settings.md"
+            f"the setting {name} cannot be {value}: {first['msg'].lower()}; see docs/settings.md"
         ) from error
+
+
+def _secret(loc: tuple[int | str, ...]) -> bool:
+    field = Settings.model_fields.get(str(loc[0]).lower()) if loc else None
+    return field is not None and SecretStr in (field.annotation, *get_args(field.annotation))

@@ -1,11 +1,17 @@
 """From a question to an answer in one of three bands: an extract with citations, questions to choose from, or nothing.
 
 Works without a language model: what is shown are the passages' own words, and each citation is checked before it is.
+With one (`retrieval.generate`), its sentences are shown as far as their passages support them; where nothing good comes
+of it, the extract is.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 from kb import items
 from kb.access import Principal, Role, scope_of
@@ -14,12 +20,18 @@ from retrieval.abstain import CONSIDERED, Band, Decision, decide, suggestions
 from retrieval.citations import Citation, check
 from retrieval.extract import extract, nearness_of
 from retrieval.fixed import Fixed, fixed_answer
+from retrieval.generate.outcome import Failed, Generation, Outcome
 from retrieval.search import Hit, Results, Searcher
 from retrieval.text import sentences
 from retrieval.types import Filters
 
+if TYPE_CHECKING:  # what it needs is imported only where a language model is configured
+    from retrieval.generate.writer import Writer
+
 SOURCES = 5
 """Hits shown beside an answer."""
+SUPPLIED = 6
+"""Most passages that a language model is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,13 @@ class Answer:
     results: Results | None = field(default=None, repr=False)
     fixed: Fixed | None = None
     """Set where the text is an editor's for this very question, shown as it is."""
+    generation: Generation | None = None
+    """What came of asking the language model, where there is one and the band is `answer`."""
+
+    @property
+    def generated(self) -> bool:
+        """Whether the text was written by the language model; else it is the passages' own words."""
+        return self.generation is not None and self.generation.outcome is Outcome.GENERATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +73,13 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """All text so far is withdrawn: the language model failed half way. Text anew, or another outcome, follows."""
+
+    why: Outcome
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     answer: Answer
 
@@ -68,7 +94,8 @@ class NoAnswer:
     answer: Answer
 
 
-AnswerEvent = Sources | Text | Answered | DidYouMean | NoAnswer
+AnswerEvent = Sources | Text | Replaced | Answered | DidYouMean | NoAnswer
+Outcomes = Answered | DidYouMean | NoAnswer
 
 
 def answer(
@@ -78,10 +105,27 @@ def answer(
     reader: Principal,
     filters: Filters | None = None,
     lang: str | None = None,
+    writer: "Writer | None" = None,
 ) -> Answer:
-    """Answer from passages that `reader` may read. Raises InvalidInput or TooLarge as a search does."""
+    """Answer from passages that `reader` may read. Raises InvalidInput or TooLarge as a search does.
+
+    With a `writer` this runs an event loop of its own: inside one, await `answered(stream(...))`.
+    """
     results = searcher.search(question, reader=reader, filters=filters, limit=CONSIDERED, lang=lang)
-    return answer_from(searcher, results, reader=reader, filters=filters, lang=lang)
+    if writer is None:
+        return answer_from(searcher, results, reader=reader, filters=filters, lang=lang)
+    events = events_from(searcher, results, reader=reader, filters=filters, lang=lang, writer=writer)
+    return asyncio.run(answered(events))
+
+
+async def answered(events: AsyncIterator[AnswerEvent]) -> Answer:
+    """Return what a stream of events ends with."""
+    result: Answer | None = None
+    async for event in events:
+        if isinstance(event, Outcomes):
+            result = event.answer
+    assert result is not None, "a stream ends with exactly one outcome"
+    return result
 
 
 def answer_from(
@@ -195,16 +239,57 @@ async def stream(
     reader: Principal,
     filters: Filters | None = None,
     lang: str | None = None,
-) -> AsyncIterator[AnswerEvent]:
+    writer: "Writer | None" = None,
+) -> AsyncGenerator[AnswerEvent, None]:
     """Stream an answer grounded in passages that `reader` may read.
 
-    Yields Sources first and ends with exactly one of Answered, DidYouMean, NoAnswer.
+    Yields Sources first and ends with exactly one of Answered, DidYouMean, NoAnswer. The texts since the start, or
+    since Replaced, are the answer's text.
     """
     results = await asyncio.to_thread(
         searcher.search, question, reader=reader, filters=filters, limit=CONSIDERED, lang=lang
     )
     yield Sources(results.hits[:SOURCES])
-    result = await asyncio.to_thread(answer_from, searcher, results, reader=reader, filters=filters, lang=lang)
+    said = events_from(searcher, results, reader=reader, filters=filters, lang=lang, writer=writer)
+    async with aclosing(said) as events:
+        async for event in events:
+            yield event
+
+
+async def events_from(
+    searcher: Searcher,
+    results: Results,
+    *,
+    reader: Principal,
+    filters: Filters | None = None,
+    lang: str | None = None,
+    writer: "Writer | None" = None,
+) -> AsyncGenerator[AnswerEvent, None]:
+    """Stream an answer from what a search has found already: as `stream`, without Sources."""
+    read = partial(answer_from, searcher, reader=reader, filters=filters, lang=lang)
+    result = await asyncio.to_thread(read, results)
+    if writer is not None and result.band is Band.ANSWER and result.fixed is None:
+        since, shown = time.perf_counter(), False
+        try:
+            passages = await asyncio.to_thread(_supplied, searcher, results, reader)
+            spoken = results.lang if results.lang != "und" else passages[0].lang
+            async with aclosing(writer.write(results.question, spoken, passages, searcher.embedder)) as written:
+                async for piece in written:
+                    if isinstance(piece, str):
+                        shown = True
+                        yield Text(piece)
+                        continue
+                    await asyncio.to_thread(_still_there, searcher, piece.citations, reader)
+                    generation = writer.wrote(piece, since)
+                    result = replace(result, text=piece.text, citations=piece.citations, generation=generation)
+                    yield Answered(result)
+                    return
+        except Failed as failed:
+            if shown:
+                yield Replaced(failed.outcome)
+            results = await asyncio.to_thread(_rechecked, searcher, results, reader)  # some time has passed
+            result = await asyncio.to_thread(read, results)
+            result = replace(result, generation=writer.failed(failed, since))
     if result.band is Band.ANSWER:
         for start, end in _pieces(result.text):
             yield Text(result.text[start:end])
@@ -213,6 +298,41 @@ async def stream(
         yield DidYouMean(result)
     else:
         yield NoAnswer(result)
+
+
+def _supplied(searcher: Searcher, results: Results, reader: Principal) -> list[Found]:
+    """Return the passages for a language model: those that the extract would quote, then the best of each hit.
+
+    All are read anew: they leave this process, so what counts is what the reader may read now. Raises Failed.
+    """
+    chosen = [found.passage_id for found in _answering_passages(searcher, results.hits[0], results, reader)]
+    chosen += [results.hits[0].found.passage_id, *(found.passage_id for found in results.hits[0].others)]
+    chosen += [hit.found.passage_id for hit in results.hits[1:SOURCES]]
+    found = _readable(searcher, list(dict.fromkeys(chosen))[:SUPPLIED], reader)
+    if not found:
+        raise Failed(Outcome.WITHDRAWN)
+    return list(found.values())
+
+
+def _still_there(searcher: Searcher, citations: Sequence[Citation], reader: Principal) -> None:
+    """Raise Failed unless the reader may still read what is cited: writing takes its time."""
+    cited = [citation.found.passage_id for citation in citations]
+    if len(_readable(searcher, cited, reader)) < len(cited):
+        raise Failed(Outcome.WITHDRAWN)
+
+
+def _rechecked(searcher: Searcher, results: Results, reader: Principal) -> Results:
+    """Return the results without what the reader may not read any more."""
+    found = _readable(searcher, [hit.found.passage_id for hit in results.hits], reader)
+    hits = [replace(hit, found=found[hit.found.passage_id]) for hit in results.hits if hit.found.passage_id in found]
+    return replace(results, hits=hits)
+
+
+def _readable(searcher: Searcher, passages: Sequence[int], reader: Principal) -> dict[int, Found]:
+    """Return those of the passages that the reader may read now, by id, in the order given."""
+    with searcher.db.read() as session:
+        found = items.recheck(session, scope_of(session, reader).published_only(), passages)
+    return {passage: found[passage] for passage in passages if passage in found}
 
 
 def _pieces(text: str) -> list[tuple[int, int]]:

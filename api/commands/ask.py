@@ -146,7 +146,7 @@ def _lines() -> Iterator[str]:
 
 
 def _answer(opened: Services, who: Principal, question: str) -> tuple[Answer, str]:
-    result = answer(opened.searcher, question, reader=who)
+    result = answer(opened.searcher, question, reader=who, writer=opened.writer)
     happened = Happened(kind=EventKind.ANSWER, role=who.role.value, text=result.question, data=answer_event(result))
     opened.events.add(happened)
     return result, happened.uid
@@ -166,6 +166,10 @@ def _show(result: Answer) -> None:
                 highlight=False,
                 style="dim",
             )
+        if result.generation is not None:
+            by = f"Written by {result.generation.model}" if result.generated else "The passages' own words"
+            why = "" if result.generated else f" ({result.generation.model}: {result.generation.outcome})"
+            out.print(f"{by}{why}.", markup=False, highlight=False, style="dim")
         return
     out.print("Did you mean:" if result.band is Band.DID_YOU_MEAN else "No answer found. The closest there is:")
     for hit in result.suggestions:

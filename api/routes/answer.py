@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
+from api import metrics
 from api.conversations import Asked, ask, keep
 from api.deps import ReaderDep, ServicesDep
 from api.errors import PROBLEMS
 from api.filters import FiltersDep, FiltersIn, Given, checked
+from api.leaving import while_there
 from api.routes.search import LangQuery, QuestionQuery
 from api.schemas import AnswerResponse, Shape, answer_event, answer_out, suggestion_out
 from api.services import Services
@@ -20,7 +23,7 @@ from kb.access import Principal
 from kb.errors import KBError
 from kb.events import Happened
 from kb.models import EventKind
-from retrieval.answer import Answer, Answered, DidYouMean, NoAnswer, Sources, Text, answer, stream
+from retrieval.answer import Answer, Answered, DidYouMean, NoAnswer, Replaced, Sources, Text, answered, stream
 
 CONVERSATION = "`new` begins a conversation, in which follow-ups are understood; what the answer has continues it."
 AS_TYPED = "Search the words as they are, even if they lean on the turns before."
@@ -32,6 +35,7 @@ router = APIRouter(prefix="/v1", tags=["answer"], responses=PROBLEMS)
 
 @router.get("/answer", operation_id="answer")
 async def get_answer(
+    request: Request,
     parts: ServicesDep,
     reader: ReaderDep,
     filters: FiltersDep,
@@ -43,7 +47,8 @@ async def get_answer(
     """Answer a question with citations, offer questions that can be answered, or say that there is no answer."""
     asked = await run_in_threadpool(_asked, parts, reader, question, conversation, as_typed)
     text = asked.understood.text
-    result = await run_in_threadpool(answer, parts.searcher, text, reader=reader, filters=filters.values, lang=hl)
+    said = stream(parts.searcher, text, reader=reader, filters=filters.values, lang=hl, writer=parts.writer)
+    result = await while_there(request, answered(said))
     await run_in_threadpool(keep, parts, asked, result)
     return answer_out(result, _log(parts, reader, filters, result, asked), asked)
 
@@ -57,10 +62,10 @@ class AnswerRequest(Shape):
 
 
 @router.post("/answer", operation_id="answer_long")
-async def post_answer(parts: ServicesDep, reader: ReaderDep, body: AnswerRequest) -> AnswerResponse:
+async def post_answer(request: Request, parts: ServicesDep, reader: ReaderDep, body: AnswerRequest) -> AnswerResponse:
     """The same for a question too long for an address, such as a whole case."""
     filters = await run_in_threadpool(checked, parts, reader, body.filters)
-    return await get_answer(parts, reader, filters, body.q, body.hl, body.conversation, body.as_typed)
+    return await get_answer(request, parts, reader, filters, body.q, body.hl, body.conversation, body.as_typed)
 
 
 _STREAM: dict[str, Any] = {
@@ -108,18 +113,22 @@ async def _events(
 
     text = asked.understood.text
     try:
-        async for event in stream(parts.searcher, text, reader=reader, filters=filters.values, lang=lang):
-            match event:
-                case Sources(hits):
-                    yield _sse("sources", {"sources": [suggestion_out(hit).model_dump() for hit in hits]})
-                case Text(delta):
-                    yield _sse("text", {"delta": delta})
-                case Answered(result):
-                    yield await last("answered", result)
-                case DidYouMean(result):
-                    yield await last("did_you_mean", result)
-                case NoAnswer(result):
-                    yield await last("no_answer", result)
+        said = stream(parts.searcher, text, reader=reader, filters=filters.values, lang=lang, writer=parts.writer)
+        async with aclosing(said) as events:
+            async for event in events:
+                match event:
+                    case Sources(hits):
+                        yield _sse("sources", {"sources": [suggestion_out(hit).model_dump() for hit in hits]})
+                    case Text(delta):
+                        yield _sse("text", {"delta": delta})
+                    case Replaced(why):
+                        yield _sse("replaced", {"why": why.value})
+                    case Answered(result):
+                        yield await last("answered", result)
+                    case DidYouMean(result):
+                        yield await last("did_you_mean", result)
+                    case NoAnswer(result):
+                        yield await last("no_answer", result)
     except KBError as error:
         yield _sse("error", {"code": error.code, "message": error.message})
 
@@ -143,4 +152,5 @@ def _log(parts: Services, reader: Principal, filters: Given, result: Answer, ask
         data={**answer_event(result, asked), "filters": filters.given},
     )
     parts.events.add(happened)
+    metrics.count_generation(result)
     return happened.uid

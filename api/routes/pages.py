@@ -7,9 +7,12 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlmodel import Session
+from starlette.concurrency import run_in_threadpool
 
+from api import metrics
 from api.conversations import NEW, Asked, ask, keep
 from api.deps import ReaderDep
+from api.leaving import while_there
 from api.schemas import answer_event, search_event
 from api.web import Page, rendering
 from kb import items
@@ -20,7 +23,8 @@ from kb.errors import Forbidden, InvalidInput, NotFound
 from kb.events import Happened
 from kb.items import ItemView
 from kb.models import EventKind, Facet, Kind
-from retrieval.answer import Answer, answer_from
+from retrieval.abstain import Band
+from retrieval.answer import Answer, answer_from, answered, events_from
 from retrieval.citations import Citation
 from retrieval.search import Results
 from retrieval.types import Filters
@@ -107,6 +111,7 @@ def results(
         turns=[(turn.asked, turn.understood) for turn in asked.before],
         truncated=found.truncated,
         said=said,
+        written_url=page.url("/written", q=found.question, **{"from": searched.uid}) if _writes(page, said) else None,
         answer_html=answer_html,
         cited=lambda citation: _cited(page, citation, searched.uid),
         hits=found.hits,
@@ -126,6 +131,33 @@ def results(
         community_url=page.services.settings.community_url,
         support_url=page.services.settings.support_url,
     )
+
+
+@router.get("/written")
+async def written(
+    request: Request, reader: ReaderDep, q: Text = "", origin: Annotated[str, Query(alias="from")] = ""
+) -> Response:
+    """The answer in the words of the language model, to stand in the place of the extract; 204 where there is none."""
+    page = Page(request)
+    parts = page.services
+    if parts.writer is None or not q.strip():
+        return Response(status_code=204)
+    found = await run_in_threadpool(parts.searcher.search, q, reader=reader, limit=HITS, lang=page.lang)
+    events = events_from(parts.searcher, found, reader=reader, lang=page.lang, writer=parts.writer)
+    said = await while_there(request, answered(events))
+    origin = origin if _UID.fullmatch(origin) else ""
+    _log_answer(page, said, reader, origin)
+    if not said.generated:
+        return Response(status_code=204)
+
+    def rendered() -> Response:
+        with parts.db.read() as session:
+            html = _answer_html(page, session, scope_of(session, reader), said, origin)
+        return page.render(
+            "_said.html", said=said, answer_html=html, cited=lambda citation: _cited(page, citation, origin)
+        )
+
+    return await run_in_threadpool(rendered)
 
 
 @router.get("/instant")
@@ -305,17 +337,27 @@ def _asked(page: Page, reader: Principal, q: str, conversation: str, after: str,
 
 def _answer(page: Page, found: Results, reader: Principal, searched: str, asked: Asked) -> Answer:
     said = answer_from(page.services.searcher, found, reader=reader, lang=page.lang)
+    _log_answer(page, said, reader, searched, asked)
+    return said
+
+
+def _writes(page: Page, said: Answer | None) -> bool:
+    """Say whether a language model may have more to say than the extract."""
+    return page.services.writer is not None and said is not None and said.band is Band.ANSWER and said.fixed is None
+
+
+def _log_answer(page: Page, said: Answer, reader: Principal, searched: str, asked: Asked | None = None) -> None:
     page.services.events.add(
         Happened(
             kind=EventKind.ANSWER,
             role=reader.role.value,
             visitor=page.visitor,
-            parent=searched,
+            parent=searched or None,
             text=said.question,
             data=answer_event(said, asked),
         )
     )
-    return said
+    metrics.count_generation(said)
 
 
 def _answer_html(page: Page, session: Session, scope: Scope, said: Answer, searched: str) -> Any:
