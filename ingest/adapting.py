@@ -4,7 +4,7 @@ It learns from one half of the questions and is held to the other: what is adopt
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -138,12 +138,11 @@ def _judged(
         "ridge": learnt.ridge,
         **found.as_json(),
     }
-    adapter.learnt.update(facts)
-    return found
+    return replace(found, adapter=replace(adapter, learnt=facts))
 
 
 def _no(known: Adoption, refusal: str) -> Adoption:
-    return Adoption(None, known.learnt_from, known.questions, refusal=refusal)
+    return replace(known, refusal=refusal)
 
 
 def _helped(spoken: Sequence[str], learnt: Learnt) -> tuple[str, ...]:

@@ -5,6 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ingest.adapting import _helped
+from ingest.adapting import _judged as _verdict
+from ingest.gate import Judged
+from ingest.judged import JudgedQuery
+from retrieval.adapted import Adapter
 from retrieval.adapting import Floats, Lesson, _judged, learn
 
 
@@ -81,3 +86,49 @@ def test_an_item_is_as_good_as_its_best_passage_and_grades_count() -> None:
     discount = 1 / np.log2([2, 3])
     assert values[0] == pytest.approx((1 * discount[0] + 2 * discount[1]) / (2 * discount[0] + 1 * discount[1]))
     assert best[0] == pytest.approx(float(made.questions[0, 1]))
+
+
+def held(count: int, lang: str) -> list[Judged]:
+    text = {"en": "how do I reset the router", "zh": "怎样重置路由器"}[lang]
+    return [Judged(JudgedQuery(f"{lang}{n}", text, True, None), {"a": 1}) for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese", "refusal"),
+    [
+        (0.1, 0.0, None),
+        (0.1, -0.05, "questions in zh would fare worse"),
+        (0.0, 0.0, "no better"),
+        (-0.1, 0.0, "no better"),
+    ],
+)
+def test_it_is_adopted_where_it_wins_and_nobody_loses(english: float, chinese: float, refusal: str | None) -> None:
+    made, _ = lesson(40, turned=True)
+    asked = [*held(30, "en"), *held(20, "zh")]
+    before = {one.query.id: 0.5 for one in asked}
+    after = {name: value + (english if name.startswith("en") else chinese) for name, value in before.items()}
+    learnt = learn(made)
+    found = _verdict(Adapter("f", ("en", "zh"), learnt.map), learnt, 40, asked, before, after)
+    assert (found.refusal is None) == (refusal is None)
+    assert (refusal or "") in (found.refusal or "")
+    assert found.adapter is not None
+    assert found.adapter.learnt["langs"]["en"]["questions"] == 30
+
+
+def test_what_may_be_chance_is_not_adopted() -> None:
+    made, _ = lesson(40, turned=True)
+    asked = held(30, "en")
+    before = {one.query.id: 0.5 for one in asked}
+    after = {**before, "en0": 1.0, "en1": 1.0}
+    learnt = learn(made)
+    found = _verdict(Adapter("f", ("en",), learnt.map), learnt, 40, asked, before, after)
+    assert found.after > found.before
+    assert "may be chance" in str(found.refusal)
+
+
+def test_languages_that_cross_validation_sees_fall_are_not_moved() -> None:
+    made, _ = lesson(60, turned=True)
+    learnt = learn(made)
+    spoken = ["en"] * 25 + ["zh"] * 25 + ["de"] * 10
+    gain = np.array([0.2] * 25 + [-0.1] * 25 + [0.5] * 10)
+    assert _helped(spoken, replace(learnt, after=learnt.before + gain)) == ("en",), "of German there is too little"
