@@ -23,6 +23,8 @@ _QUESTION = re.compile(
     r"may|must|has|have)\b",
     re.IGNORECASE,
 )
+_MEASURES = re.compile(r"^(?:how\s+(?:long|much|many|often|fast|soon|early|late)|(?:is|are)\s+there)\b", re.IGNORECASE)
+"""Asks how long or how much of something that was not said yet: how long does *the* activation take?"""
 _POINTS = frozenset("it its this that these those they them their one ones".split())
 _EXPLETIVE = re.compile(
     r"\bis it (?:possible|true|ok|okay|allowed|safe|normal|free to)\b|\bit (?:is|'s|’s) (?:possible|true|normal)\b|"
@@ -81,7 +83,7 @@ def lean(question: str) -> Leaning:
     points = [match for match in _WORD.finditer(plain) if match[0].lower() in _POINTS]
     if points and len(named) <= 2 and not _named(plain[: points[0].start()]):
         return Leaning(How.LEANS, bare)
-    if asks and len(named) == 1 and re.search(rf"\bthe {re.escape(named[0])}\b", bare, re.IGNORECASE):
+    if len(named) == 1 and _MEASURES.match(bare) and re.search(rf"\bthe {re.escape(named[0])}\b", bare, re.IGNORECASE):
         return Leaning(How.LEANS, bare)
     return Leaning(How.ALONE, question)
 

@@ -128,6 +128,25 @@ def test_all_of_it_without_scripts(tab: Open, services: Services, lang: str) -> 
     assert (second.data["helpful"], second.data["reason"], second.text) == (False, "confusing", HOSTILE)
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_follow_up_is_understood_without_scripts(tab: Open, width: int) -> None:
+    page = tab(width, script=False)
+    page.goto("/")
+    search(page, "How do I reset the router?")
+    page.get_by_label("Ask a follow-up question").fill("how long does it take?")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    understood = "How do I reset the router how long does it take?"
+    expect(page.locator("main")).to_contain_text(f"Understood as: {understood}")
+    expect(page.get_by_role("navigation", name="This conversation")).to_contain_text("How do I reset the router?")
+    page.get_by_label("Ask a follow-up question").fill("why?")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.locator("main")).to_contain_text("Understood as: How do I reset the router why?")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is cut off at this width"
+    page.get_by_role("link", name="as typed").click()
+    expect(page.locator("main")).not_to_contain_text("Understood as")
+    assert page.locator("#q").input_value() == "why?"
+
+
 def test_languages_are_switched_and_kept(tab: Open) -> None:
     page = tab()
     page.goto("/")
@@ -228,6 +247,7 @@ PAGES = [
     "/a/KB-3?voted=no",
     "/p/fibrebox",
     "/nowhere",
+    "/search?q=why&after=How+do+I+reset+the+router",
 ]
 
 
