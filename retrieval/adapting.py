@@ -74,7 +74,9 @@ def learn(lesson: Lesson, *, seed: int = 0) -> Learnt:
         moved = np.empty_like(questions)
         for held in range(FOLDS):
             out = fold == held
-            moved[out] = _moved(questions[out], _solved(questions[~out], pull[~out], ridge))
+            # Of fewer questions by as much less ridge: maps as strong as the one that is kept.
+            kept = _solved(questions[~out], pull[~out], ridge * float(np.mean(~out)))
+            moved[out] = _moved(questions[out], kept)
         values, best = _judged(lesson, moved)
         if chosen is None or values.mean() > chosen[0]:
             chosen = float(values.mean()), negatives, weight, ridge, pull
