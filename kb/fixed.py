@@ -178,7 +178,9 @@ def lookup(session: Session, scope: Scope, question: str) -> list[FixedAnswer]:
     key = title_key(question)
     if not key:
         return []
-    worded = select(Wording.item_id).where(col(Wording.key) == key)
+    worded = session.exec(select(Wording.item_id).where(col(Wording.key) == key)).all()
+    if not worded:
+        return []
     found = session.exec(
         select(Item, Review)
         .join(Review, col(Review.item_id) == col(Item.id))
