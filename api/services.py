@@ -150,6 +150,7 @@ def open_services(settings: Settings, *, load: Load | None = None, on_progress: 
         risk=settings.answer_risk,
         answerable=settings.answerable,
     )
+    writer = open_writer(settings)
     return Services(
         settings=settings,
         db=db,
@@ -158,8 +159,17 @@ def open_services(settings: Settings, *, load: Load | None = None, on_progress: 
         events=EventLog(db),
         follower=Follower(generations, searcher, opened),
         pseudonym_key=db.meta("pseudonym_key"),
-        writer=open_writer(settings),
+        rewriter=_rewriter(writer),
+        writer=writer,
     )
+
+
+def _rewriter(writer: "Writer | None") -> Rewriter | None:
+    if writer is None:
+        return None
+    from retrieval.generate.rewriter import ModelRewriter
+
+    return ModelRewriter(writer)
 
 
 def open_writer(settings: Settings) -> "Writer | None":

@@ -8,6 +8,7 @@ from importlib.resources import files
 from string import Template
 
 from kb.items import Found
+from retrieval.followup import Turn
 
 NO_ANSWER = "NO ANSWER"
 """What the model is told to write where the passages do not answer."""
@@ -36,6 +37,17 @@ def messages(question: str, lang: str, passages: Sequence[Found]) -> list[dict[s
     ]
     asked = f"{mark} question\n{_inert(question)}\n{mark} end of question"
     return [{"role": "system", "content": rules}, {"role": "user", "content": "\n\n".join([*framed, asked])}]
+
+
+def rewriting(turns: Sequence[Turn], question: str) -> list[dict[str, str]]:
+    """Return the chat messages that ask for `question` in full, after the turns before it."""
+    lines = [
+        f"- {_inert(turn.question)}" + (f" (answered by: {_inert('; '.join(turn.titles))})" if turn.titles else "")
+        for turn in turns
+    ]
+    asked = "\n".join(["Questions so far:", *lines, "", f"New question: {_inert(question)}"])
+    rules = files("retrieval").joinpath("rewrite.md").read_text(encoding="utf-8")
+    return [{"role": "system", "content": rules}, {"role": "user", "content": asked}]
 
 
 def _inert(text: str) -> str:

@@ -13,7 +13,7 @@ from retrieval.embed import Embedder
 from retrieval.entailment import Entailment
 from retrieval.generate.breaker import Breaker
 from retrieval.generate.draft import Draft, Written
-from retrieval.generate.endpoint import Endpoint
+from retrieval.generate.endpoint import Endpoint, Message
 from retrieval.generate.outcome import Failed, Generation, Outcome
 from retrieval.generate.prompt import messages
 from retrieval.generate.units import Units
@@ -59,6 +59,15 @@ class Writer:
                 if shown := await asyncio.to_thread(_checked, draft.add, unit):
                     yield shown
             yield await asyncio.to_thread(_checked, draft.finish)
+
+    async def completed(self, asked: Sequence[Message], *, seconds: float) -> str:
+        """Return all that the model says to messages, unchecked. Raises Failed, also after `seconds`."""
+        try:
+            with self._breaker.attempt():
+                async with asyncio.timeout(seconds), aclosing(self._endpoint.complete(asked)) as answer:
+                    return "".join([piece async for piece in answer])
+        except TimeoutError:
+            raise Failed(Outcome.TIMEOUT_WHOLE, f"{seconds:g} s for a question") from None
 
     def failed(self, failed: Failed, since: float) -> Generation:
         """Say in the log why there is no generated answer, and return it for the event. `since`: perf_counter."""

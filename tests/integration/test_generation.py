@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from kb.errors import Misconfigured
 from kb.models import Audience, Event, EventKind, Item
 from kb.settings import Settings
 from retrieval.answer import answer
+from retrieval.generate.rewriter import ModelRewriter
 from tests.fakes import fake
 from tests.llm_server import Reply, Script, ScriptedServer, refuses, says
 from tests.tiny_llm import application, listening, one_thread, taught, tiny_model
@@ -511,3 +513,54 @@ def test_what_a_language_model_needs_is_not_imported_without_one(tmp_path: Path)
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == "[]"
+
+
+def said_in_conversation(services: Services, *questions: str) -> list[dict[str, Any]]:
+    """Ask questions one after another in one conversation, over HTTP."""
+    client = TestClient(create_app(services))
+    conversation, found = "new", []
+    for question in questions:
+        answered = client.get("/v1/answer", params={"q": question, "conversation": conversation}).json()
+        conversation = answered["conversation"]
+        found.append(answered)
+    return found
+
+
+def test_a_follow_up_is_put_in_full_by_the_model(tmp_path: Path) -> None:
+    with serving(tmp_path, says(GOOD), says("“How long is the router reset”\n"), says(GOOD)) as (server, services):
+        _, second = said_in_conversation(services, QUESTION, "how long?")
+        assert second["understood_as"] == "How long is the router reset"
+        rules, turns = (message["content"] for message in server.requests[1]["messages"])
+        assert "never" in rules
+        assert f"- {QUESTION} (answered by: {QUESTION})" in turns
+        assert "New question: how long?" in turns
+        assert "hunter2" not in turns
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        says("How long does FB-E21 take"),  # a code that nobody named
+        says("复位要多久？"),  # another language
+        says(""),
+        refuses(500),
+    ],
+)
+def test_what_the_model_makes_of_a_follow_up_must_hold_else_the_rules_do(tmp_path: Path, script: Script) -> None:
+    with serving(tmp_path, says(GOOD), script, says(GOOD)) as (_, services):
+        _, second = said_in_conversation(services, QUESTION, "how long?")
+        assert second["understood_as"] == "Reset the router how long?"
+
+
+def test_a_slow_model_does_not_keep_a_follow_up_waiting(tmp_path: Path) -> None:
+    async def slow(reply: Reply) -> None:
+        await reply.head()
+        while not reply.gone.is_set():
+            await reply.text("how ")
+            await asyncio.sleep(0.02)
+
+    with serving(tmp_path, says(GOOD), slow, says(GOOD), llm_timeout=30.0) as (_, services):
+        assert services.writer is not None
+        quick = replace(services, rewriter=ModelRewriter(services.writer, seconds=0.2))
+        _, second = said_in_conversation(quick, QUESTION, "how long?")
+        assert second["understood_as"] == "Reset the router how long?"
