@@ -511,3 +511,30 @@ def test_what_a_language_model_needs_is_not_imported_without_one(tmp_path: Path)
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_model_of_entailment_that_is_not_there_is_no_answer_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    with serving(tmp_path, says(GOOD), entailment_model=str(tmp_path / "nothing")) as (_, services):
+        final = ask(services)[-1][1]
+        assert final["generation"] == "check_failed"
+        assert final["text"].startswith(EXTRACT)
+
+
+def test_the_command_line_says_who_wrote_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from api import cli
+
+    with serving(tmp_path, says(GOOD), refuses(500)) as (server, _):
+        monkeypatch.setattr("api.services.load_embedder", lambda name, *_, **__: fake(name))
+        for name, value in {"DATA": str(tmp_path), "LLM_BASE_URL": server.base_url, "LLM_MODEL": "tiny"}.items():
+            monkeypatch.setenv(f"KB_{name}", value)
+        monkeypatch.setattr("sys.argv", ["kb", "ask", QUESTION])
+        said = []
+        for _ in range(2):
+            with pytest.raises(SystemExit):
+                cli.main()
+            said.append(" ".join(capfd.readouterr().out.split()))
+    assert "Written by tiny." in said[0]
+    assert "The passages' own words (tiny: server_error)." in said[1]
