@@ -528,6 +528,7 @@ def test_the_command_line_says_who_wrote_it(
 
     with serving(tmp_path, says(GOOD), refuses(500)) as (server, _):
         monkeypatch.setattr("api.services.load_embedder", lambda name, *_, **__: fake(name))
+        monkeypatch.setattr("api.services.TitledEmbedder", lambda embedder: embedder)
         for name, value in {"DATA": str(tmp_path), "LLM_BASE_URL": server.base_url, "LLM_MODEL": "tiny"}.items():
             monkeypatch.setenv(f"KB_{name}", value)
         monkeypatch.setattr("sys.argv", ["kb", "ask", QUESTION])
