@@ -564,3 +564,31 @@ def test_a_slow_model_does_not_keep_a_follow_up_waiting(tmp_path: Path) -> None:
         quick = replace(services, rewriter=ModelRewriter(services.writer, seconds=0.2))
         _, second = said_in_conversation(quick, QUESTION, "how long?")
         assert second["understood_as"] == "Reset the router how long?"
+
+
+def test_a_model_of_entailment_that_is_not_there_is_no_answer_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    with serving(tmp_path, says(GOOD), entailment_model=str(tmp_path / "nothing")) as (_, services):
+        final = ask(services)[-1][1]
+        assert final["generation"] == "check_failed"
+        assert final["text"].startswith(EXTRACT)
+
+
+def test_the_command_line_says_who_wrote_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from api import cli
+
+    with serving(tmp_path, says(GOOD), refuses(500)) as (server, _):
+        monkeypatch.setattr("api.services.load_embedder", lambda name, *_, **__: fake(name))
+        monkeypatch.setattr("api.services.TitledEmbedder", lambda embedder: embedder)
+        for name, value in {"DATA": str(tmp_path), "LLM_BASE_URL": server.base_url, "LLM_MODEL": "tiny"}.items():
+            monkeypatch.setenv(f"KB_{name}", value)
+        monkeypatch.setattr("sys.argv", ["kb", "ask", QUESTION])
+        said = []
+        for _ in range(2):
+            with pytest.raises(SystemExit):
+                cli.main()
+            said.append(" ".join(capfd.readouterr().out.split()))
+    assert "Written by tiny." in said[0]
+    assert "The passages' own words (tiny: server_error)." in said[1]

@@ -64,6 +64,13 @@ def test_how_the_text_is_cut_changes_nothing(pieces: list[str]) -> None:
     assert streamed == whole
 
 
+@pytest.mark.parametrize("text", ["a.\n" * 2000, "a. " + "[" * 6000, "." * 6000, " " * 6000, "1. do it [1]\n" * 400])
+def test_no_text_takes_long(text: str) -> None:
+    """One character at a time; quadratic work on any of these would take minutes."""
+    units = Units()
+    assert len([unit for c in text for unit in units.feed(c)]) + len(list(units.rest())) <= 2000
+
+
 def test_a_sentence_comes_as_soon_as_the_next_begins_and_not_before_its_citation_is_known() -> None:
     units = Units()
     assert list(units.feed("Open it. ")) == []
