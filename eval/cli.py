@@ -15,6 +15,7 @@ from eval.answers import run_demo, summary
 from eval.compare import compare, regrets
 from eval.run import SYSTEMS, Outcome, Ranker, run
 from eval.tune import chosen, grid, record, tune
+from eval.variants import Row, variants
 from eval.vectors import embedder_of
 from ingest.judged import JudgedSet, load
 from kb.settings import load_settings
@@ -124,6 +125,40 @@ def tune_command(
     Console().print(table)
     if write:
         Console().print(str(record(best, load_settings().embedder)))
+
+
+@app.command("variants")
+def variants_command(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Judged sets in the BEIR layout.")],
+    half: Annotated[
+        str, typer.Option(help="Which queries: all, tune or report (halves by hash of the id).")
+    ] = "report",
+    most: Annotated[int | None, typer.Option(min=1, help="Queries of each set, drawn by a hash of the id.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Ask short questions with typos, in pinyin, in other widths and scripts, with and without correction."""
+    settings = load_settings()
+    err = Console(stderr=True)
+    rows: list[Row] = []
+    with embedder_of(settings) as embedder:
+        for judged in [load(folder) for folder in folders]:
+            rows += variants(
+                judged,
+                embedder,
+                half=half,
+                most=most,
+                max_tokens=settings.passage_tokens,
+                tell=lambda message: err.print(message, highlight=False),
+            )
+    if as_json:
+        document = {"half": half, "results": [row.as_json() for row in rows]}
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        return
+    table = Table("set", "variant", "queries", "changed", "restored", "as written", "variant", "corrected", "p")
+    for r in rows:
+        numbers = (f"{value:.4f}" for value in (r.written, r.plain, r.corrected))
+        table.add_row(r.set, r.variant, str(r.queries), str(r.changed), str(r.restored), *numbers, f"{r.p:.3f}")
+    Console().print(table)
 
 
 @app.command("demo")

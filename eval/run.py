@@ -112,7 +112,7 @@ def run(
     tell = on_progress or (lambda _: None)
     with knowledge_base(judged.name, corpus_of(judged), embedder, max_tokens=max_tokens, tell=tell) as kb:
         tell(f"{judged.name}: ranking")
-        rankings, known = _rank(kb.db, kb.index, embedder, judged, rankers, chosen(judged, half, most))
+        rankings, known = rank(kb.db, kb.index, embedder, judged, rankers, chosen(judged, half, most))
     outcomes = []
     for system in rankers:
         per_query = measure(rankings[system], judged.qrels)
@@ -145,7 +145,7 @@ def _named(systems: Sequence[str]) -> dict[str, Ranker]:
     return {name: SYSTEMS[name] for name in systems}
 
 
-def _rank(
+def rank(
     db: Database,
     index: LocalIndex,
     embedder: Embedder,

@@ -75,9 +75,10 @@ def answer(
     reader: Principal,
     filters: Filters | None = None,
     lang: str | None = None,
+    exact: bool = False,
 ) -> Answer:
     """Answer from passages that `reader` may read. Raises InvalidInput or TooLarge as a search does."""
-    results = searcher.search(question, reader=reader, filters=filters, limit=SOURCES, lang=lang)
+    results = searcher.search(question, reader=reader, filters=filters, limit=SOURCES, lang=lang, exact=exact)
     return answer_from(searcher, results, reader=reader)
 
 
@@ -146,13 +147,14 @@ async def stream(
     reader: Principal,
     filters: Filters | None = None,
     lang: str | None = None,
+    exact: bool = False,
 ) -> AsyncIterator[AnswerEvent]:
     """Stream an answer grounded in passages that `reader` may read.
 
     Yields Sources first and ends with exactly one of Answered, DidYouMean, NoAnswer.
     """
     results = await asyncio.to_thread(
-        searcher.search, question, reader=reader, filters=filters, limit=SOURCES, lang=lang
+        searcher.search, question, reader=reader, filters=filters, limit=SOURCES, lang=lang, exact=exact
     )
     yield Sources(results.hits)
     result = await asyncio.to_thread(answer_from, searcher, results, reader=reader)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from retrieval.embed import Embedder
 from retrieval.fusion import fuse, order
 from retrieval.index import SearchIndex
 from retrieval.language import language
+from retrieval.spelling import corrected
 from retrieval.text import ANALYZER_VERSION, analyze, analyzer
 from retrieval.types import Candidates, Filters, Query
 
@@ -60,7 +62,7 @@ class Results:
     """What a search found, best first, with what it took."""
 
     question: str
-    """As searched: storable, trimmed and cut to MAX_USED characters."""
+    """As asked: storable, trimmed and cut to MAX_USED characters."""
     lang: str
     hits: Sequence[Hit]
     terms: Sequence[str]
@@ -75,6 +77,13 @@ class Results:
     dense_std: float = 0.0
     embedder: str = ""
     """Name of the embedding model that was asked."""
+    corrected: str | None = None
+    """What was searched instead of the question, which has words that nothing the reader may read has."""
+
+    @property
+    def searched(self) -> str:
+        """The question as searched: corrected, or as asked."""
+        return self.corrected or self.question
 
 
 class Searcher:
@@ -106,8 +115,11 @@ class Searcher:
         limit: int = 10,
         mode: Mode = Mode.HYBRID,
         lang: str | None = None,
+        exact: bool = False,
     ) -> Results:
         """Return the best `limit` items that `reader` may read.
+
+        Slips of the keyboard and pinyin in a short question are corrected (`retrieval.spelling`) unless `exact`.
 
         Of translations of one another only one is shown: in the language of the question, or in `lang` (that of the
         page) where the question's is not one that was found. This restricts nothing; `filters` do.
@@ -118,14 +130,20 @@ class Searcher:
         if not 1 <= limit <= MAX_LIMIT:
             raise InvalidInput(f"limit is 1 to {MAX_LIMIT}, not {shown(limit)}", field="limit")
         used = text[:MAX_USED]
-        spoken = language(used)
         index, embedder = self._engine
-        terms = analyzer(index.analyzer)(used) if mode != Mode.DENSE else []
-        embedding_started = time.perf_counter()
-        vector = embedder.embed_query(used) if mode != Mode.LEXICAL else None
-        embed_ms = _ms(embedding_started)
+        analyze_used = analyzer(index.analyzer)
         with self.db.read() as session:
             scope = scope_of(session, reader).published_only()
+        correcting_started = time.perf_counter()
+        meant = None if exact else corrected(used, partial(index.frequencies, scope=scope), analyze_used)
+        correct_ms = _ms(correcting_started)
+        searched = meant or used
+        spoken = language(searched)
+        terms = analyze_used(searched) if mode != Mode.DENSE else []
+        embedding_started = time.perf_counter()
+        vector = embedder.embed_query(searched) if mode != Mode.LEXICAL else None
+        embed_ms = _ms(embedding_started)
+        with self.db.read() as session:
             query = Query(terms=terms, vector=vector, lang=spoken)
             candidates = index.search(query, scope=scope, filters=filters or Filters(), limit=max(_DEPTH, 5 * limit))
             fuse_started = time.perf_counter()
@@ -144,11 +162,12 @@ class Searcher:
             question=used,
             lang=spoken,
             hits=hits,
-            terms=analyze(used) if terms and index.analyzer != ANALYZER_VERSION else terms,
+            terms=analyze(searched) if terms and index.analyzer != ANALYZER_VERSION else terms,
             stats_bound=candidates.stats.lexical_bound,
             generation=candidates.generation,
             watermark=candidates.watermark,
             took_ms={
+                "correct": correct_ms,
                 "embed": embed_ms,
                 "dense": candidates.took_ms.get("dense", 0.0),
                 "lexical": candidates.took_ms.get("lexical", 0.0),
@@ -160,6 +179,7 @@ class Searcher:
             dense_mean=candidates.stats.dense_mean,
             dense_std=candidates.stats.dense_std,
             embedder=embedder.name,
+            corrected=meant,
         )
 
 

@@ -13,8 +13,10 @@ from kb.events import Happened
 from kb.models import EventKind, Facet
 from retrieval.abstain import Band
 from retrieval.answer import answer
-from retrieval.search import Mode
+from retrieval.search import Mode, Results
 from retrieval.types import Filters
+
+ExactOption = Annotated[bool, typer.Option("--exact", help="Search exactly as typed: correct nothing.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,6 +34,7 @@ def search(
     space: Annotated[list[str] | None, typer.Option(help="Only items of this space (may be repeated).")] = None,
     limit: Annotated[int, typer.Option(help="Most items, 1 to 100.")] = 10,
     mode: Annotated[Mode, typer.Option(help="Which legs to ask.")] = Mode.HYBRID,
+    exact: ExactOption = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,7 +44,7 @@ def search(
         with opened.db.read() as session:
             space_ids = frozenset(int(spaces.by_key(session, key).id or 0) for key in space or ())
         filters = make_filters(lang, product, version, kind, space_ids)
-        results = opened.searcher.search(question, reader=who, filters=filters, limit=limit, mode=mode)
+        results = opened.searcher.search(question, reader=who, filters=filters, limit=limit, mode=mode, exact=exact)
         happened = Happened(
             kind=EventKind.SEARCH,
             role=who.role.value,
@@ -52,6 +55,7 @@ def search(
     if as_json:
         emit(search_out(results, happened.uid).model_dump())
         return
+    _tell_corrected(results)
     if not results.hits:
         out.print("Nothing found.")
     for rank, hit in enumerate(results.hits, start=1):
@@ -94,18 +98,21 @@ def make_filters(
 def ask(
     question: Annotated[str, typer.Argument(metavar="QUESTION")],
     role: RoleOption = "anonymous",
+    exact: ExactOption = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question, with citations, or say that there is no answer."""
     who: Principal = reader(role)
     with services(data) as opened:
-        result = answer(opened.searcher, question, reader=who)
+        result = answer(opened.searcher, question, reader=who, exact=exact)
         happened = Happened(kind=EventKind.ANSWER, role=who.role.value, text=result.question, data=answer_event(result))
         opened.events.add(happened)
     if as_json:
         emit(answer_out(result, happened.uid).model_dump())
         return
+    if result.results is not None:
+        _tell_corrected(result.results)
     if result.band is Band.ANSWER:
         out.print(Markdown(result.text))
         for citation in result.citations:
@@ -120,3 +127,13 @@ def ask(
     out.print("Did you mean:" if result.band is Band.DID_YOU_MEAN else "No answer found. The closest there is:")
     for hit in result.suggestions:
         out.print(f"  - {hit.found.title}  ({hit.found.number})", markup=False, highlight=False)
+
+
+def _tell_corrected(results: Results) -> None:
+    if results.corrected is not None:
+        out.print(
+            f"Searched for: {results.corrected}  (--exact searches as typed)",
+            markup=False,
+            highlight=False,
+            style="dim",
+        )

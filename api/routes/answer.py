@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from api.deps import ReaderDep, ServicesDep
 from api.errors import PROBLEMS
 from api.filters import FiltersDep, FiltersIn, Given, checked
-from api.routes.search import LangQuery, QuestionQuery
+from api.routes.search import ExactQuery, LangQuery, QuestionQuery
 from api.schemas import AnswerResponse, Shape, answer_event, answer_out, suggestion_out
 from api.services import Services
 from kb.access import Principal
@@ -32,15 +32,19 @@ async def get_answer(
     filters: FiltersDep,
     question: QuestionQuery,
     hl: LangQuery = None,
+    exact: ExactQuery = False,
 ) -> AnswerResponse:
     """Answer a question with citations, offer questions that can be answered, or say that there is no answer."""
-    result = await run_in_threadpool(answer, parts.searcher, question, reader=reader, filters=filters.values, lang=hl)
+    result = await run_in_threadpool(
+        answer, parts.searcher, question, reader=reader, filters=filters.values, lang=hl, exact=exact
+    )
     return answer_out(result, _log(parts, reader, filters, result))
 
 
 class AnswerRequest(Shape):
     q: str = Field(description="The question, up to 100,000 characters.")
     hl: Annotated[str, Field(max_length=16)] | None = None
+    exact: bool = False
     filters: FiltersIn = FiltersIn()
 
 
@@ -48,7 +52,7 @@ class AnswerRequest(Shape):
 async def post_answer(parts: ServicesDep, reader: ReaderDep, body: AnswerRequest) -> AnswerResponse:
     """The same for a question too long for an address, such as a whole case."""
     filters = await run_in_threadpool(checked, parts, reader, body.filters)
-    return await get_answer(parts, reader, filters, body.q, body.hl)
+    return await get_answer(parts, reader, filters, body.q, body.hl, body.exact)
 
 
 _STREAM: dict[str, Any] = {
@@ -61,7 +65,7 @@ _STREAM: dict[str, Any] = {
 async def post_stream(parts: ServicesDep, reader: ReaderDep, body: AnswerRequest) -> StreamingResponse:
     """The same stream for a question too long for an address."""
     filters = await run_in_threadpool(checked, parts, reader, body.filters)
-    return await stream_answer(parts, reader, filters, body.q, body.hl)
+    return await stream_answer(parts, reader, filters, body.q, body.hl, body.exact)
 
 
 @router.get("/answer/stream", operation_id="stream_answer", **_STREAM)
@@ -71,6 +75,7 @@ async def stream_answer(
     filters: FiltersDep,
     question: QuestionQuery,
     hl: LangQuery = None,
+    exact: ExactQuery = False,
 ) -> StreamingResponse:
     """The same as server-sent events: `sources`, then `text`, then one of `answered`, `did_you_mean`, `no_answer`.
 
@@ -78,17 +83,19 @@ async def stream_answer(
     """
     checked_question(question)  # what is wrong with the question is an HTTP status, not an event
     return StreamingResponse(
-        _events(parts, reader, filters, question, hl),
+        _events(parts, reader, filters, question, hl, exact),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
 async def _events(
-    parts: Services, reader: Principal, filters: Given, question: str, lang: str | None
+    parts: Services, reader: Principal, filters: Given, question: str, lang: str | None, exact: bool
 ) -> AsyncIterator[str]:
     try:
-        async for event in stream(parts.searcher, question, reader=reader, filters=filters.values, lang=lang):
+        async for event in stream(
+            parts.searcher, question, reader=reader, filters=filters.values, lang=lang, exact=exact
+        ):
             match event:
                 case Sources(hits):
                     yield _sse("sources", {"sources": [suggestion_out(hit).model_dump() for hit in hits]})

@@ -56,7 +56,13 @@ def home(request: Request, reader: ReaderDep) -> Response:
 
 @router.get("/search")
 def results(
-    request: Request, reader: ReaderDep, q: Text = "", product: Text = "", version: Text = "", tab: Text = "all"
+    request: Request,
+    reader: ReaderDep,
+    q: Text = "",
+    product: Text = "",
+    version: Text = "",
+    tab: Text = "all",
+    exact: Text = "",
 ) -> Response:
     page = Page(request)
     if not q.strip():
@@ -64,7 +70,9 @@ def results(
     tab = tab if tab in _TABS else "all"
     labels = {"product": product, "version": version}
     filters = Filters(kinds=_TABS[tab], labels={facet: frozenset({value}) for facet, value in labels.items() if value})
-    found = page.services.searcher.search(q, reader=reader, filters=filters, limit=HITS, lang=page.lang)
+    found = page.services.searcher.search(
+        q, reader=reader, filters=filters, limit=HITS, lang=page.lang, exact=bool(exact)
+    )
     asked = {"tab": tab, **{facet: value for facet, value in labels.items() if value}}
     searched = Happened(
         kind=EventKind.SEARCH,
@@ -88,6 +96,9 @@ def results(
         "results.html",
         question=found.question,
         truncated=found.truncated,
+        corrected=found.corrected,
+        as_typed=page.url("/search", q=q, tab=tab if tab != "all" else None, **labels, exact=1),
+        exact=bool(exact),
         said=said,
         answer_html=answer_html,
         cited=lambda citation: _cited(page, citation, searched.uid),
@@ -96,7 +107,9 @@ def results(
         mark_title=lambda hit: rendering.marked(hit.found.title, wanted),
         snippet=lambda hit: rendering.snippet(hit.found.text, wanted),
         tab=tab,
-        tabs=[(f"tab_{name}", page.url("/search", q=q, tab=name, **labels), name == tab) for name in _TABS],
+        tabs=[
+            (f"tab_{name}", page.url("/search", q=q, tab=name, **labels, exact=exact), name == tab) for name in _TABS
+        ],
         facets=facets,
         community_url=page.services.settings.community_url,
         support_url=page.services.settings.support_url,
