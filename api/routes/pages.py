@@ -122,7 +122,8 @@ def instant(request: Request, reader: ReaderDep, q: Text = "") -> Response:
     page = Page(request)
     if not q.strip():
         return page.render("instant.html", hits=[])
-    found = page.services.searcher.search(q, reader=reader, limit=INSTANT, lang=page.lang)
+    # Half a word is not a mistyped one: while it is being typed, nothing is corrected.
+    found = page.services.searcher.search(q, reader=reader, limit=INSTANT, lang=page.lang, exact=True)
     searched = Happened(
         kind=EventKind.SEARCH,
         role=reader.role.value,

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlmodel import select
 
 from api.app import create_app
 from api.services import Services, open_services
 from kb import editorial
 from kb.access import SYSTEM, Principal, Role
 from kb.content import Content, Profile
-from kb.models import Audience
+from kb.models import Audience, Event, EventKind
 from kb.settings import Settings
 from retrieval.answer import answer
+from retrieval.search import Mode
 from tests.fakes import fake
 
 PUBLIC = [
@@ -76,6 +78,28 @@ def test_who_may_read_them_is_helped_by_them(open_and_secret: tuple[Services, Se
     assert services.searcher.search("routor", reader=AGENT).corrected is None
 
 
+@pytest.mark.parametrize(
+    ("written", "as_well"),
+    [
+        ("登录密码", "登錄密碼"),
+        ("change password", "ｃｈａｎｇｅ　ＰＡＳＳＷＯＲＤ"),
+        ("router 重置", "ｒｏｕｔｅｒ　重置"),
+    ],
+)
+def test_other_characters_and_widths_find_the_same_without_being_corrected(
+    open_and_secret: tuple[Services, Services], written: str, as_well: str
+) -> None:
+    found, same = (
+        open_and_secret[0].searcher.search(text, reader=Principal(), mode=Mode.LEXICAL) for text in (written, as_well)
+    )
+    assert same.corrected is None
+    assert same.terms == found.terms
+    assert [(hit.found.passage_id, hit.lexical) for hit in same.hits] == [
+        (hit.found.passage_id, hit.lexical) for hit in found.hits
+    ]
+    assert found.hits
+
+
 def test_the_corrected_question_is_what_is_searched(open_and_secret: tuple[Services, Services]) -> None:
     searcher = open_and_secret[0].searcher
     found = searcher.search("chage pasword", reader=Principal())
@@ -114,3 +138,17 @@ def test_the_page_says_so_and_links_to_the_question_as_typed(open_and_secret: tu
         assert "Results for “router”" not in as_typed
         assert "tab=kb&amp;exact=1" in as_typed, "it stays so from tab to tab"
         assert "已为您搜索“登录”" in client.get("/search", params={"q": "denglu", "hl": "zh"}).text
+
+
+def test_while_it_is_being_typed_nothing_is_corrected(open_and_secret: tuple[Services, Services]) -> None:
+    services = open_and_secret[0]
+    with TestClient(create_app(services)) as client:
+        assert client.get("/instant", params={"q": "passwor"}).status_code == 200
+        client.get("/search", params={"q": "passwor"})
+    services.events.flush()
+    with services.db.read() as session:
+        searches = session.exec(select(Event).where(Event.kind == EventKind.SEARCH, Event.text == "passwor")).all()
+    assert {bool(event.data.get("instant")): event.data.get("corrected") for event in searches} == {
+        True: None,
+        False: "password",
+    }
