@@ -4,8 +4,9 @@ Pinyin without tones, `v` for ü, as people type it where they have no input met
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
+from itertools import product
 from typing import Any
 
 from retrieval import lexicon
@@ -16,9 +17,9 @@ Frequencies = Callable[[Sequence[str]], list[int]]
 _LONGEST = 6
 """Letters of the longest syllables."""
 MOST_SYLLABLES = 18
-_MOST_CHARACTERS = 20
-"""Characters of a syllable that are tried, the commonest."""
-_RARER = 0.5
+_MOST_CHARACTERS = 15
+"""Characters of a syllable that are tried with those of the next, the commonest; in common words all are."""
+_RARER = 0.3
 """What it costs that a syllable has commoner characters, times the logarithm of one and how many."""
 _SECOND_READING = 2.0
 _ACROSS = 0.5
@@ -39,10 +40,24 @@ _NONE: _Row = (-math.inf, "", 0)
 
 @cache
 def _said(syllable: str) -> dict[str, float]:
-    """Return the characters that a syllable may be, with what it costs that there are commoner ones."""
+    """Return the characters that a syllable may be, commonest first, with the costs of there being commoner ones."""
     usual, second = lexicon.syllables()[syllable]
-    costs = {character: _RARER * math.log1p(rank) for rank, character in enumerate(usual[:_MOST_CHARACTERS])}
-    return {character: _SECOND_READING for character in second if character not in costs} | costs
+    costs = {character: _RARER * math.log1p(rank) for rank, character in enumerate(usual)}
+    return costs | {character: _SECOND_READING for character in second if character not in costs}
+
+
+@cache
+def _words() -> dict[tuple[str, str], list[str]]:
+    """Return the common words of two characters by their syllables."""
+    readings: dict[str, list[str]] = {}
+    for syllable in lexicon.syllables():
+        for character in _said(syllable):
+            readings.setdefault(character, []).append(syllable)
+    found: dict[tuple[str, str], list[str]] = {}
+    for word in sorted(lexicon.chinese()):
+        for said in product(readings[word[0]], readings[word[1]]):
+            found.setdefault(said, []).append(word)
+    return found
 
 
 @cache
@@ -94,7 +109,7 @@ def characters(words: Sequence[str], frequencies: Frequencies) -> str | None:
         arcs += ((offset + at, offset + to) for at, to in steps(word))
         ends.add(offset + len(word))
     letters = "".join(words)
-    said = {arc: _said(letters[slice(*arc)]) for arc in sorted(arcs)}
+    said = {arc: letters[slice(*arc)] for arc in sorted(arcs)}
     if not 2 <= len({start for start, _ in said}) <= MOST_SYLLABLES:
         return None
     joined = [(left, right) for left in said for right in said if left[1] == right[0]]
@@ -104,7 +119,7 @@ def characters(words: Sequence[str], frequencies: Frequencies) -> str | None:
 
 
 def _best(
-    said: dict[Step, dict[str, float]],
+    said: dict[Step, str],
     joined: Sequence[tuple[Step, Step]],
     known: Sequence[Sequence[tuple[str, float]]],
     ends: Collection[int],
@@ -117,18 +132,19 @@ def _best(
     def closed(arc: Step) -> _Row:
         """Return the best row that ends with this syllable, whether it is in a known pair or not."""
         weight, text, unknown = before[arc]
-        commonest = min(said[arc], key=lambda character: said[arc][character])
+        commonest = next(iter(_said(said[arc])))
         return max([*held[arc].values(), (weight - _UNKNOWN, text + commonest, unknown + 1)])
 
     for (left, right), pairs in zip(joined, known, strict=True):  # what leads to an arc comes before what it leads to
         _better(before, right, closed(left))
         across = left[1] in ends
+        firsts, seconds = _said(said[left]), _said(said[right])
         start, text, unknown = before[left]
         for pair, weight in pairs:
             first, second = pair[0], pair[1]
-            row = max(held[left].get(first, _NONE), (start - said[left][first], text + first, unknown))
+            row = max(held[left].get(first, _NONE), (start - firsts[first], text + first, unknown))
             gain = _ACROSS * weight if across else weight + (_WORD if pair in lexicon.chinese() else 0.0)
-            _better(held[right], second, (row[0] + gain - said[right][second], row[1] + second, row[2]))
+            _better(held[right], second, (row[0] + gain - seconds[second], row[1] + second, row[2]))
     return max(closed(arc) for arc in said if arc[1] == max(ends))
 
 
@@ -137,10 +153,16 @@ def _better(rows: dict[Any, _Row], key: object, row: _Row) -> None:
         rows[key] = row
 
 
-def _known(
-    sides: Sequence[tuple[Iterable[str], Iterable[str]]], frequencies: Frequencies
-) -> list[list[tuple[str, float]]]:
-    """Return, of each two sides, the pairs of a character of either that any passage has, with their weights."""
-    pairs = [[a + b for a in left for b in right] for left, right in sides]
+def _known(sides: Sequence[tuple[str, str]], frequencies: Frequencies) -> list[list[tuple[str, float]]]:
+    """Return, of each two syllables, the pairs of characters that any passage has, with their weights.
+
+    Looked up are all common words and all pairs of their _MOST_CHARACTERS commonest characters.
+    """
+    pairs = [_words().get(said, []) + [a + b for a in _few(said[0]) for b in _few(said[1])] for said in sides]
     counts = iter(frequencies([pair for some in pairs for pair in some]))
     return [[(pair, math.log1p(count)) for pair in some if (count := next(counts))] for some in pairs]
+
+
+@cache
+def _few(syllable: str) -> tuple[str, ...]:
+    return tuple(_said(syllable))[:_MOST_CHARACTERS]
