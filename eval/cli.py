@@ -133,7 +133,7 @@ def variants_command(
     half: Annotated[
         str, typer.Option(help="Which queries: all, tune or report (halves by hash of the id).")
     ] = "report",
-    most: Annotated[int | None, typer.Option(min=1, help="Queries of each set, drawn by a hash of the id.")] = None,
+    most: Annotated[int | None, typer.Option(min=1, help="Short queries of each set, by a hash of the id.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Ask short questions with typos, in pinyin, in other widths and scripts, with and without correction."""

@@ -131,11 +131,11 @@ def variants(
     max_tokens: int = 400,
     tell: Callable[[str], None],
 ) -> list[Row]:
-    """Measure each variant on the short ones of a half of a set's questions, and correction on all of the half."""
+    """Measure correction on all of a half of a set's questions, and each variant on at most `most` short ones of it."""
     queries = chosen(judged, half)
     short = [query for query in queries if _short(query.text)][:most]
     with knowledge_base(judged.name, corpus_of(judged), embedder, max_tokens=max_tokens, tell=tell) as kb:
-        rows = [_row(kb, judged, embedder, "as written", queries[:most], queries[:most])]
+        rows = [_row(kb, judged, embedder, "as written", queries, queries)]
         for name, vary in VARIANTS.items():
             varied = [(query, vary(query.text, random.Random(f"{name} {query.id}"))) for query in short]
             written = [query for query, text in varied if text is not None]
@@ -164,14 +164,15 @@ def _row(
         rankings, _ = rank(kb.db, kb.index, embedder, judged, {"hybrid": fuse}, queries)
         return measure(rankings["hybrid"], judged.qrels)[MEASURE]
 
-    plain, after = values(asked), values(meant)
+    plain = values(asked)
+    after = plain | (values([meant[n] for n in changed]) if changed else {})
     return Row(
         set=judged.name,
         variant=name,
         queries=len(asked),
         changed=len(changed),
         restored=sum(sorted(analyze(meant[n].text)) == sorted(analyze(written[n].text)) for n in changed),
-        written=mean(values(written)),
+        written=mean(plain if written is asked else values(written)),
         plain=mean(plain),
         corrected=mean(after),
         p=randomisation(plain, after),
