@@ -50,6 +50,10 @@ class SearchResponse(Shape):
         default=None, description="Name of this search in the event log; send it back with clicks and votes."
     )
     question: str
+    corrected: str | None = Field(
+        default=None,
+        description="What was searched instead of the question, which has words that nothing has; not with `exact`.",
+    )
     lang: str
     truncated: bool = Field(description="The question was longer than is searched; its first part was used.")
     hits: list[SearchHit]
@@ -95,6 +99,10 @@ class FixedOut(Shape):
 class AnswerResponse(Shape):
     id: str | None = None
     question: str
+    corrected: str | None = Field(
+        default=None,
+        description="What was searched instead of the question, which has words that nothing has; not with `exact`.",
+    )
     band: Literal["answer", "did_you_mean", "no_answer"]
     text: str
     citations: list[CitationOut]
@@ -288,6 +296,7 @@ def search_out(results: Results, uid: str | None = None) -> SearchResponse:
     return SearchResponse(
         id=uid,
         question=results.question,
+        corrected=results.corrected,
         lang=results.lang,
         truncated=results.truncated,
         hits=[hit_out(hit) for hit in results.hits],
@@ -309,6 +318,7 @@ def answer_out(answer: Answer, uid: str | None = None, asked: Asked | None = Non
     return AnswerResponse(
         id=uid,
         question=answer.question if asked is None or asked.understood_as is None else asked.typed,
+        corrected=answer.results.corrected if answer.results is not None else None,
         band=answer.band.value,
         text=answer.text,
         citations=[
@@ -415,6 +425,7 @@ def search_event(results: Results, *, mode: str, filters: dict[str, Any], instan
         "took_ms": results.took_ms,
         "generation": results.generation,
         "watermark": results.watermark,
+        **({"corrected": results.corrected} if results.corrected is not None else {}),
         **({"instant": True} if instant else {}),
     }
 

@@ -22,6 +22,7 @@ from eval.reading import Outcome as Reading
 from eval.report.command import report_command
 from eval.run import SYSTEMS, Outcome, Ranker, run, unhurried
 from eval.tune import chosen, grid, record, tune
+from eval.variants import Row, variants
 from eval.vectors import embedder_of
 from ingest import own
 from ingest.judged import JudgedSet, load, load_questions
@@ -231,6 +232,40 @@ def calibrate_command(
         numbers = (t.right, t.calibration_error, t.told_apart, t.told_right, t.answered, t.wrong, t.withheld_answered)
         table.add_row(t.name, str(t.cases), *("" if n is None else f"{n:.3f}" for n in numbers))
     Console(width=120).print(table)
+
+
+@app.command("variants")
+def variants_command(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Judged sets in the BEIR layout.")],
+    half: Annotated[
+        str, typer.Option(help="Which queries: all, tune or report (halves by hash of the id).")
+    ] = "report",
+    most: Annotated[int | None, typer.Option(min=1, help="Short queries of each set, by a hash of the id.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Ask short questions with typos, in pinyin, in other widths and scripts, with and without correction."""
+    settings = load_settings()
+    err = Console(stderr=True)
+    rows: list[Row] = []
+    with embedder_of(settings) as embedder:
+        for judged in [load(folder) for folder in folders]:
+            rows += variants(
+                judged,
+                embedder,
+                half=half,
+                most=most,
+                max_tokens=settings.passage_tokens,
+                tell=lambda message: err.print(message, highlight=False),
+            )
+    if as_json:
+        document = {"half": half, "results": [row.as_json() for row in rows]}
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        return
+    table = Table("set", "variant", "queries", "changed", "restored", "as written", "variant", "corrected", "p")
+    for r in rows:
+        numbers = (f"{value:.4f}" for value in (r.written, r.plain, r.corrected))
+        table.add_row(r.set, r.variant, str(r.queries), str(r.changed), str(r.restored), *numbers, f"{r.p:.3f}")
+    Console().print(table)
 
 
 @app.command("demo")

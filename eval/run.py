@@ -120,12 +120,15 @@ def run(
     tell = on_progress or (lambda _: None)
     with knowledge_base(judged.name, corpus_of(judged), embedder, max_tokens=max_tokens, tell=tell) as kb:
         tell(f"{judged.name}: ranking")
-        with kb.db.read() as session:
-            rows = session.exec(select(Item.id, Item.external_id))
-            names = {int(item or 0): name for item, name in rows}
         queries = chosen(judged, half, most)
-        rankings, known = rank(kb.db, kb.index, embedder, queries, rankers, names, reranking)
+        rankings, known = rank(kb.db, kb.index, embedder, queries, rankers, names_of(kb.db), reranking)
     return outcomes_of(judged, rankings, known, half, kb.documents)
+
+
+def names_of(db: Database) -> dict[int, str]:
+    """Return what a judged set calls each item of a throw-away knowledge base, by its id."""
+    with db.read() as session:
+        return {int(item or 0): name for item, name in session.exec(select(Item.id, Item.external_id))}
 
 
 def unhurried(settings: Settings) -> Reranking | None:

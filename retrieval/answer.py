@@ -105,13 +105,14 @@ def answer(
     reader: Principal,
     filters: Filters | None = None,
     lang: str | None = None,
+    exact: bool = False,
     writer: "Writer | None" = None,
 ) -> Answer:
     """Answer from passages that `reader` may read. Raises InvalidInput or TooLarge as a search does.
 
     With a `writer` this runs an event loop of its own: inside one, await `answered(stream(...))`.
     """
-    results = searcher.search(question, reader=reader, filters=filters, limit=CONSIDERED, lang=lang)
+    results = searcher.search(question, reader=reader, filters=filters, limit=CONSIDERED, lang=lang, exact=exact)
     if writer is None:
         return answer_from(searcher, results, reader=reader, filters=filters, lang=lang)
     events = events_from(searcher, results, reader=reader, filters=filters, lang=lang, writer=writer)
@@ -149,10 +150,10 @@ def answer_from(
     for found in passages:
         read = extract(
             found.text,
-            results.question,
+            results.searched,
             title=found.title,
             terms=results.terms,
-            nearness=nearness_of(searcher.embedder, results.question),
+            nearness=nearness_of(searcher.embedder, results.searched),
         )
         quote = found.text[read.start : read.end]
         if quote.strip():
@@ -239,6 +240,7 @@ async def stream(
     reader: Principal,
     filters: Filters | None = None,
     lang: str | None = None,
+    exact: bool = False,
     writer: "Writer | None" = None,
 ) -> AsyncGenerator[AnswerEvent, None]:
     """Stream an answer grounded in passages that `reader` may read.
@@ -247,7 +249,7 @@ async def stream(
     since Replaced, are the answer's text.
     """
     results = await asyncio.to_thread(
-        searcher.search, question, reader=reader, filters=filters, limit=CONSIDERED, lang=lang
+        searcher.search, question, reader=reader, filters=filters, limit=CONSIDERED, lang=lang, exact=exact
     )
     yield Sources(results.hits[:SOURCES])
     said = events_from(searcher, results, reader=reader, filters=filters, lang=lang, writer=writer)
@@ -273,7 +275,7 @@ async def events_from(
         try:
             passages = await asyncio.to_thread(_supplied, searcher, results, reader)
             spoken = results.lang if results.lang != "und" else passages[0].lang
-            async with aclosing(writer.write(results.question, spoken, passages, searcher.embedder)) as written:
+            async with aclosing(writer.write(results.searched, spoken, passages, searcher.embedder)) as written:
                 async for piece in written:
                     if isinstance(piece, str):
                         shown = True

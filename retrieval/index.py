@@ -37,6 +37,13 @@ class SearchIndex(Protocol):
         The lexical leg gives only passages that share a term with the query. Equal scores: lower passage id first.
         """
 
+    def frequencies(self, terms: Sequence[str], *, scope: Scope) -> list[int]:
+        """Return how many live passages inside the scope have each term, 0 where none has.
+
+        Passages outside count for nothing, so what is derived from this tells a reader nothing of them. Thousands of
+        terms may be asked for at once.
+        """
+
     def flush(self) -> int:
         """Make all that was applied durable; return the durable watermark."""
 

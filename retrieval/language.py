@@ -1,6 +1,7 @@
 """Which language a text is in: en, zh, another, or und where there is nothing to judge by."""
 
 import re
+import unicodedata
 from functools import cache
 from typing import Protocol
 
@@ -26,7 +27,7 @@ class _Identifier(Protocol):
 
 def language(text: str) -> str:
     """Return the BCP 47 primary language of a text: lower case, `und` without letters."""
-    sample = text[:_SAMPLE]
+    sample = unicodedata.normalize("NFKC", text[:_SAMPLE])
     plain = _CODE.sub(" ", sample)
     sample = plain if _WORD.search(plain) else sample
     kana, hangul, han = (len(pattern.findall(sample)) for pattern in (_KANA, _HANGUL, _HAN))

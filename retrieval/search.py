@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from retrieval.fusion import fuse, order
 from retrieval.index import SearchIndex
 from retrieval.language import language
 from retrieval.rerank import Reordered, Reranked, Reranking
+from retrieval.spelling import corrected
 from retrieval.text import ANALYZER_VERSION, analyze, analyzer
 from retrieval.types import Candidates, Filters, Query
 
@@ -62,7 +64,7 @@ class Results:
     """What a search found, best first, with what it took."""
 
     question: str
-    """As searched: storable, trimmed and cut to MAX_USED characters."""
+    """As asked: storable, trimmed and cut to MAX_USED characters."""
     lang: str
     hits: Sequence[Hit]
     terms: Sequence[str]
@@ -79,6 +81,13 @@ class Results:
     """Name of the embedding model that was asked."""
     reranked: Reranked = Reranked.OFF
     """Whether a reranker has set the order of the best, and if not, why."""
+    corrected: str | None = None
+    """What was searched instead of the question, which has words that nothing the reader may read has."""
+
+    @property
+    def searched(self) -> str:
+        """The question as searched: corrected, or as asked."""
+        return self.corrected or self.question
 
 
 class Searcher:
@@ -125,8 +134,11 @@ class Searcher:
         limit: int = 10,
         mode: Mode = Mode.HYBRID,
         lang: str | None = None,
+        exact: bool = False,
     ) -> Results:
         """Return the best `limit` items that `reader` may read.
+
+        Slips of the keyboard and pinyin in a short question are corrected (`retrieval.spelling`) unless `exact`.
 
         Of translations of one another only one is shown: in the language of the question, or in `lang` (that of the
         page) where the question's is not one that was found. This restricts nothing; `filters` do.
@@ -139,18 +151,24 @@ class Searcher:
         if not 1 <= limit <= MAX_LIMIT:
             raise InvalidInput(f"limit is 1 to {MAX_LIMIT}, not {shown(limit)}", field="limit")
         used = text[:MAX_USED]
-        spoken = language(used)
         index, embedder = self._engine
-        terms = analyzer(index.analyzer)(used) if mode != Mode.DENSE else []
-        embedding_started = time.perf_counter()
-        vector = embedder.embed_query(used) if mode != Mode.LEXICAL else None
-        embed_ms = _ms(embedding_started)
+        analyze_used = analyzer(index.analyzer)
         with self.db.read() as session:
             scope = scope_of(session, reader).published_only()
+        correcting_started = time.perf_counter()
+        meant = None if exact else corrected(used, partial(index.frequencies, scope=scope), analyze_used)
+        correct_ms = _ms(correcting_started)
+        searched = meant or used
+        spoken = language(searched)
+        terms = analyze_used(searched) if mode != Mode.DENSE else []
+        embedding_started = time.perf_counter()
+        vector = embedder.embed_query(searched) if mode != Mode.LEXICAL else None
+        embed_ms = _ms(embedding_started)
+        with self.db.read() as session:
             query = Query(terms=terms, vector=vector, lang=spoken)
             candidates = index.search(query, scope=scope, filters=filters or Filters(), limit=max(_DEPTH, 5 * limit))
             if vector is not None:
-                candidates = comparable(embedder, used, candidates)
+                candidates = comparable(embedder, searched, candidates)
             fuse_started = time.perf_counter()
             score = fuse(candidates, query)
             ranking = order(score, candidates.passage)
@@ -158,7 +176,7 @@ class Searcher:
             read_started = time.perf_counter()
             looked_at = max(limit, self.reranking.top) if self.reranking is not None else limit
             hits = _collapse(session, scope, candidates, score, ranking, looked_at)
-            hits, reordered = _reranked(self.reranking, used, hits)
+            hits, reordered = _reranked(self.reranking, searched, hits)
             hits = hits[:limit]
             if filters is None or filters == Filters():
                 hits = _named_first(session, scope, used, hits, limit, index.generation)
@@ -170,11 +188,12 @@ class Searcher:
             question=used,
             lang=spoken,
             hits=hits,
-            terms=analyze(used) if terms and index.analyzer != ANALYZER_VERSION else terms,
+            terms=analyze(searched) if terms and index.analyzer != ANALYZER_VERSION else terms,
             stats_bound=candidates.stats.lexical_bound,
             generation=candidates.generation,
             watermark=candidates.watermark,
             took_ms={
+                "correct": correct_ms,
                 "embed": embed_ms,
                 "dense": candidates.took_ms.get("dense", 0.0),
                 "lexical": candidates.took_ms.get("lexical", 0.0),
@@ -188,6 +207,7 @@ class Searcher:
             dense_std=candidates.stats.dense_std,
             embedder=embedder.name,
             reranked=reordered.outcome,
+            corrected=meant,
         )
 
 

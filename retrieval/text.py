@@ -111,6 +111,12 @@ def spans(text: str) -> list[Span]:
     return kept or dropped
 
 
+def tokens(normal: str) -> Iterator[tuple[str, int, int, bool]]:
+    """Yield each token as written, where it starts and ends, and whether it is Chinese, Japanese or Korean."""
+    for match in _TOKEN.finditer(normal):
+        yield match.group(), *match.span(), match["cjk"] is not None
+
+
 def _terms(normal: str) -> Iterator[tuple[str, int, int, bool]]:
     """Yield term, start and end in `normal`, and whether it is a function word."""
     before = ("", -2)
@@ -126,13 +132,13 @@ def _terms(normal: str) -> Iterator[tuple[str, int, int, bool]]:
         token = match["word"]
         plain = _APOSTROPHE.sub("", _POSSESSIVE.sub("", token)).casefold()[:_LONGEST_TERM]
         if _PLAIN.fullmatch(plain):
-            yield _stem(plain), start, end, plain in ENGLISH
+            yield stem(plain), start, end, plain in ENGLISH
             if before[1] == start - 1 and normal[start - 1] == " " and before[0] + plain in _JOINED:
-                yield _stem(before[0] + plain), start - 1 - len(before[0]), end, False
+                yield stem(before[0] + plain), start - 1 - len(before[0]), end, False
             before = (plain, end)
             pieces = _PIECE.findall(token) if token != plain else []
             if len(pieces) > 1 and all(len(piece) > 1 for piece in pieces):
-                yield from ((_stem(piece.casefold()), start, end, False) for piece in pieces)
+                yield from ((stem(piece.casefold()), start, end, False) for piece in pieces)
         else:
             yield from ((term, start, end, False) for term in _compound(token, plain))
 
@@ -143,7 +149,7 @@ def _compound(token: str, plain: str) -> Iterator[str]:
     folded = [part.casefold()[:_LONGEST_TERM] for part in parts]
     words = len(parts) > 1 and all(_PLAIN.fullmatch(part) for part in folded)
     if words and "-" in token and len(parts) == 2:
-        yield _stem("".join(folded))  # log-in, e-mail: as people write them in one
+        yield stem("".join(folded))  # log-in, e-mail: as people write them in one
     else:
         yield plain.strip("-_/\\:@&") or plain
     if _VERSION.fullmatch(plain):
@@ -156,14 +162,15 @@ def _compound(token: str, plain: str) -> Iterator[str]:
         return
     for part, low in zip(parts, folded, strict=True):
         pieces = _PIECE.findall(part)
-        whole = _stem(low) if _PLAIN.fullmatch(low) else low
+        whole = stem(low) if _PLAIN.fullmatch(low) else low
         if len(parts) > 1 and low not in ENGLISH:
             yield whole
         if len(pieces) > 1 and len(part) > 3:
-            yield from (_stem(piece.casefold()) for piece in pieces if len(piece) > 1 or piece.isdigit())
+            yield from (stem(piece.casefold()) for piece in pieces if len(piece) > 1 or piece.isdigit())
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """Return the term of a plain word: lower-case letters a to z."""
     stemmer = getattr(_local, "stemmer", None)
     if stemmer is None:
         stemmer = _local.stemmer = Stemmer.Stemmer("english", 50_000)

@@ -79,6 +79,15 @@ class BruteForceIndex:
             took_ms={"dense": 0.0, "lexical": 0.0},
         )
 
+    def frequencies(self, terms: Sequence[str], *, scope: Scope) -> list[int]:
+        inside = [
+            set(doc.terms)
+            for change in self._items.values()
+            if _inside(change.attributes, scope, Filters())
+            for doc in change.passages
+        ]
+        return [sum(term in passage for passage in inside) for term in terms]
+
     def flush(self) -> int:
         return self._watermark
 

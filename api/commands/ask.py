@@ -18,8 +18,10 @@ from kb.models import EventKind, Facet
 from retrieval.abstain import Band
 from retrieval.answer import Answer, answer
 from retrieval.followup import Turn, understand
-from retrieval.search import Mode, checked_question
+from retrieval.search import Mode, Results, checked_question
 from retrieval.types import Filters
+
+ExactOption = Annotated[bool, typer.Option("--exact", help="Search exactly as typed: correct nothing.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -37,6 +39,7 @@ def search(
     space: Annotated[list[str] | None, typer.Option(help="Only items of this space (may be repeated).")] = None,
     limit: Annotated[int, typer.Option(help="Most items, 1 to 100.")] = 10,
     mode: Annotated[Mode, typer.Option(help="Which legs to ask.")] = Mode.HYBRID,
+    exact: ExactOption = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,7 +49,7 @@ def search(
         with opened.db.read() as session:
             space_ids = frozenset(int(spaces.by_key(session, key).id or 0) for key in space or ())
         filters = make_filters(lang, product, version, kind, space_ids)
-        results = opened.searcher.search(question, reader=who, filters=filters, limit=limit, mode=mode)
+        results = opened.searcher.search(question, reader=who, filters=filters, limit=limit, mode=mode, exact=exact)
         happened = Happened(
             kind=EventKind.SEARCH,
             role=who.role.value,
@@ -57,6 +60,7 @@ def search(
     if as_json:
         emit(search_out(results, happened.uid).model_dump())
         return
+    _tell_corrected(results)
     if not results.hits:
         out.print("Nothing found.")
     for rank, hit in enumerate(results.hits, start=1):
@@ -102,6 +106,7 @@ def ask(
         typer.Argument(metavar="[QUESTION]", help="Without it, questions are read, one a line, as one conversation."),
     ] = None,
     role: RoleOption = "anonymous",
+    exact: ExactOption = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -109,7 +114,7 @@ def ask(
     who: Principal = reader(role)
     with services(data) as opened:
         if question is not None:
-            result, uid = _answer(opened, who, question)
+            result, uid = _answer(opened, who, question, exact)
             if as_json:
                 emit(answer_out(result, uid).model_dump())
             else:
@@ -119,7 +124,7 @@ def ask(
         said: list[dict[str, Any]] = []
         for line in _lines():
             understood = understand(turns, line, opened.rewriter)
-            result, uid = _answer(opened, who, understood.text)
+            result, uid = _answer(opened, who, understood.text, exact)
             titles = [citation.found.title for citation in result.citations]
             turns = [*turns, Turn(understood.text, understood.topic, titles)][-MOST_TURNS:]
             completed = understood.text if understood.text != line else None
@@ -145,14 +150,16 @@ def _lines() -> Iterator[str]:
             yield checked_question(line)
 
 
-def _answer(opened: Services, who: Principal, question: str) -> tuple[Answer, str]:
-    result = answer(opened.searcher, question, reader=who, writer=opened.writer)
+def _answer(opened: Services, who: Principal, question: str, exact: bool) -> tuple[Answer, str]:
+    result = answer(opened.searcher, question, reader=who, writer=opened.writer, exact=exact)
     happened = Happened(kind=EventKind.ANSWER, role=who.role.value, text=result.question, data=answer_event(result))
     opened.events.add(happened)
     return result, happened.uid
 
 
 def _show(result: Answer) -> None:
+    if result.results is not None:
+        _tell_corrected(result.results)
     if result.band is Band.ANSWER:
         out.print(Markdown(result.text))
         if result.fixed is not None:
@@ -174,3 +181,13 @@ def _show(result: Answer) -> None:
     out.print("Did you mean:" if result.band is Band.DID_YOU_MEAN else "No answer found. The closest there is:")
     for hit in result.suggestions:
         out.print(f"  - {hit.found.title}  ({hit.found.number})", markup=False, highlight=False)
+
+
+def _tell_corrected(results: Results) -> None:
+    if results.corrected is not None:
+        out.print(
+            f"Searched for: {results.corrected}  (--exact searches as typed)",
+            markup=False,
+            highlight=False,
+            style="dim",
+        )

@@ -16,7 +16,7 @@ from api.deps import ReaderDep, ServicesDep
 from api.errors import PROBLEMS
 from api.filters import FiltersDep, FiltersIn, Given, checked
 from api.leaving import while_there
-from api.routes.search import LangQuery, QuestionQuery
+from api.routes.search import ExactQuery, LangQuery, QuestionQuery
 from api.schemas import AnswerResponse, Shape, answer_event, answer_out, suggestion_out
 from api.services import Services
 from kb.access import Principal
@@ -43,11 +43,14 @@ async def get_answer(
     hl: LangQuery = None,
     conversation: ConversationQuery = None,
     as_typed: AsTypedQuery = False,
+    exact: ExactQuery = False,
 ) -> AnswerResponse:
     """Answer a question with citations, offer questions that can be answered, or say that there is no answer."""
     asked = await run_in_threadpool(_asked, parts, reader, question, conversation, as_typed)
     text = asked.understood.text
-    said = stream(parts.searcher, text, reader=reader, filters=filters.values, lang=hl, writer=parts.writer)
+    said = stream(
+        parts.searcher, text, reader=reader, filters=filters.values, lang=hl, writer=parts.writer, exact=exact
+    )
     result = await while_there(request, answered(said))
     await run_in_threadpool(keep, parts, asked, result)
     return answer_out(result, _log(parts, reader, filters, result, asked), asked)
@@ -56,6 +59,7 @@ async def get_answer(
 class AnswerRequest(Shape):
     q: str = Field(description="The question, up to 100,000 characters.")
     hl: Annotated[str, Field(max_length=16)] | None = None
+    exact: bool = False
     filters: FiltersIn = FiltersIn()
     conversation: Annotated[str, Field(max_length=64, description=CONVERSATION)] | None = None
     as_typed: bool = Field(default=False, description=AS_TYPED)
@@ -65,7 +69,9 @@ class AnswerRequest(Shape):
 async def post_answer(request: Request, parts: ServicesDep, reader: ReaderDep, body: AnswerRequest) -> AnswerResponse:
     """The same for a question too long for an address, such as a whole case."""
     filters = await run_in_threadpool(checked, parts, reader, body.filters)
-    return await get_answer(request, parts, reader, filters, body.q, body.hl, body.conversation, body.as_typed)
+    return await get_answer(
+        request, parts, reader, filters, body.q, body.hl, body.conversation, body.as_typed, body.exact
+    )
 
 
 _STREAM: dict[str, Any] = {
@@ -78,7 +84,7 @@ _STREAM: dict[str, Any] = {
 async def post_stream(parts: ServicesDep, reader: ReaderDep, body: AnswerRequest) -> StreamingResponse:
     """The same stream for a question too long for an address."""
     filters = await run_in_threadpool(checked, parts, reader, body.filters)
-    return await stream_answer(parts, reader, filters, body.q, body.hl, body.conversation, body.as_typed)
+    return await stream_answer(parts, reader, filters, body.q, body.hl, body.conversation, body.as_typed, body.exact)
 
 
 @router.get("/answer/stream", operation_id="stream_answer", **_STREAM)
@@ -90,6 +96,7 @@ async def stream_answer(
     hl: LangQuery = None,
     conversation: ConversationQuery = None,
     as_typed: AsTypedQuery = False,
+    exact: ExactQuery = False,
 ) -> StreamingResponse:
     """The same as server-sent events: `sources`, then `text`, then one of `answered`, `did_you_mean`, `no_answer`.
 
@@ -98,14 +105,14 @@ async def stream_answer(
     # What is wrong with the question or the conversation is an HTTP status, not an event.
     asked = await run_in_threadpool(_asked, parts, reader, question, conversation, as_typed)
     return StreamingResponse(
-        _events(parts, reader, filters, asked, hl),
+        _events(parts, reader, filters, asked, hl, exact),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
 async def _events(
-    parts: Services, reader: Principal, filters: Given, asked: Asked, lang: str | None
+    parts: Services, reader: Principal, filters: Given, asked: Asked, lang: str | None, exact: bool
 ) -> AsyncIterator[str]:
     async def last(name: str, result: Answer) -> str:
         await run_in_threadpool(keep, parts, asked, result)
@@ -113,7 +120,9 @@ async def _events(
 
     text = asked.understood.text
     try:
-        said = stream(parts.searcher, text, reader=reader, filters=filters.values, lang=lang, writer=parts.writer)
+        said = stream(
+            parts.searcher, text, reader=reader, filters=filters.values, lang=lang, writer=parts.writer, exact=exact
+        )
         async with aclosing(said) as events:
             async for event in events:
                 match event:

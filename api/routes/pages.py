@@ -71,6 +71,7 @@ def results(
     conversation: Text = "",
     after: Text = "",
     typed: Text = "",
+    exact: Text = "",
 ) -> Response:
     """Results with the answer. `after` is the question before, where a follow-up begins a conversation."""
     page = Page(request)
@@ -81,7 +82,9 @@ def results(
     filters = Filters(kinds=_TABS[tab], labels={facet: frozenset({value}) for facet, value in labels.items() if value})
     asked = _asked(page, reader, q, conversation, after[:LONGEST_AFTER], as_typed=typed == "1")
     text = asked.understood.text
-    found = page.services.searcher.search(text, reader=reader, filters=filters, limit=HITS, lang=page.lang)
+    found = page.services.searcher.search(
+        text, reader=reader, filters=filters, limit=HITS, lang=page.lang, exact=bool(exact)
+    )
     chosen = {"tab": tab, **{facet: value for facet, value in labels.items() if value}}
     searched = Happened(
         kind=EventKind.SEARCH,
@@ -106,12 +109,22 @@ def results(
         "results.html",
         question=found.question if asked.understood_as is None else asked.typed,
         understood_as=asked.understood_as,
-        as_typed=page.url("/search", q=asked.typed, conversation=asked.conversation, typed="1"),
         conversation=asked.conversation,
         turns=[(turn.asked, turn.understood) for turn in asked.before],
         truncated=found.truncated,
+        corrected=found.corrected,
+        as_typed=page.url(
+            "/search",
+            q=asked.typed,
+            tab=tab if tab != "all" else None,
+            conversation=asked.conversation,
+            typed=1 if asked.understood_as is not None or typed else None,
+            exact=1 if found.corrected is not None or exact else None,
+            **labels,
+        ),
+        exact=bool(exact),
         said=said,
-        written_url=page.url("/written", q=found.question, **{"from": searched.uid}) if _writes(page, said) else None,
+        written_url=page.url("/written", q=found.searched, **{"from": searched.uid}) if _writes(page, said) else None,
         answer_html=answer_html,
         cited=lambda citation: _cited(page, citation, searched.uid),
         hits=found.hits,
@@ -122,7 +135,7 @@ def results(
         tabs=[
             (
                 f"tab_{name}",
-                page.url("/search", q=q, tab=name, conversation=asked.conversation, typed=typed, **labels),
+                page.url("/search", q=q, tab=name, conversation=asked.conversation, typed=typed, exact=exact, **labels),
                 name == tab,
             )
             for name in _TABS
@@ -166,7 +179,8 @@ def instant(request: Request, reader: ReaderDep, q: Text = "") -> Response:
     page = Page(request)
     if not q.strip():
         return page.render("instant.html", hits=[])
-    found = page.services.searcher.search(q, reader=reader, limit=INSTANT, lang=page.lang)
+    # Half a word is not a mistyped one: while it is being typed, nothing is corrected.
+    found = page.services.searcher.search(q, reader=reader, limit=INSTANT, lang=page.lang, exact=True)
     searched = Happened(
         kind=EventKind.SEARCH,
         role=reader.role.value,

@@ -22,6 +22,7 @@ LangQuery = Annotated[
     str | None,
     Query(alias="hl", max_length=16, description="The reader's language, where the question's cannot be told."),
 ]
+ExactQuery = Annotated[bool, Query(description="Search the question exactly as typed: correct nothing.")]
 
 
 class SearchRequest(Shape):
@@ -29,6 +30,7 @@ class SearchRequest(Shape):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
     mode: Mode = Mode.HYBRID
     hl: Annotated[str, Field(max_length=16)] | None = None
+    exact: bool = False
     filters: FiltersIn = FiltersIn()
 
 
@@ -41,21 +43,32 @@ def search(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 10,
     mode: Mode = Mode.HYBRID,
     hl: LangQuery = None,
+    exact: ExactQuery = False,
 ) -> SearchResponse:
     """Return the items that answer the question best, of those the caller may read."""
-    return _search(parts, reader, filters, question, limit, mode, hl)
+    return _search(parts, reader, filters, question, limit, mode, hl, exact)
 
 
 @router.post("/search", operation_id="search_long")
 def search_long(parts: ServicesDep, reader: ReaderDep, body: SearchRequest) -> SearchResponse:
     """The same for a question too long for an address, such as a whole case."""
-    return _search(parts, reader, checked(parts, reader, body.filters), body.q, body.limit, body.mode, body.hl)
+    filters = checked(parts, reader, body.filters)
+    return _search(parts, reader, filters, body.q, body.limit, body.mode, body.hl, body.exact)
 
 
 def _search(
-    parts: Services, reader: Principal, filters: Given, question: str, limit: int, mode: Mode, hl: str | None
+    parts: Services,
+    reader: Principal,
+    filters: Given,
+    question: str,
+    limit: int,
+    mode: Mode,
+    hl: str | None,
+    exact: bool,
 ) -> SearchResponse:
-    results = parts.searcher.search(question, reader=reader, filters=filters.values, limit=limit, mode=mode, lang=hl)
+    results = parts.searcher.search(
+        question, reader=reader, filters=filters.values, limit=limit, mode=mode, lang=hl, exact=exact
+    )
     happened = Happened(
         kind=EventKind.SEARCH,
         role=reader.role.value,

@@ -132,6 +132,9 @@ class LocalIndex:
             self._check_vector(query.vector)
         return self._snapshot.search(query, scope=scope, filters=filters, limit=limit)
 
+    def frequencies(self, terms: Sequence[str], *, scope: Scope) -> list[int]:
+        return self._snapshot.frequencies(terms, scope)
+
     def apply(self, changes: Sequence[Change]) -> int:
         for change in changes:
             for passage in change.passages:

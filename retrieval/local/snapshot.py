@@ -13,11 +13,13 @@ from retrieval.local.dense import DenseScan, cut
 from retrieval.local.lexical import LexicalLeg
 from retrieval.local.masks import Masks
 from retrieval.local.results import MOST, Results
-from retrieval.local.segment import ARRAYS, Bools, Segment
+from retrieval.local.segment import ARRAYS, Bools, Segment, encode
 from retrieval.local.vocabulary import Vocabulary
 from retrieval.types import Candidates, Filters, Query, QueryStats, Vector
 
 _PAGE = 4096
+_FEW = 32
+"""So many terms are looked up one by one: a question's own, which are asked for again right after."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +104,22 @@ class Snapshot:
     def search(self, query: Query, *, scope: Scope, filters: Filters, limit: int) -> Candidates:
         """Return what SearchIndex.search promises; the same question is computed once while its result is kept."""
         return self._results.get(query, scope, filters, limit, lambda: self._found(query, scope, filters, limit))
+
+    def frequencies(self, terms: Sequence[str], scope: Scope) -> list[int]:
+        """Return what SearchIndex.frequencies promises."""
+        names = [encode(term) for term in terms]
+        counts = [0] * len(names)
+        for part, dead in zip(self.parts, self.dead, strict=True):
+            few = len(names) <= _FEW
+            numbers = [part.segment.find(name) for name in names] if few else part.vocabulary.find(names)
+            places = [place for place, number in enumerate(numbers) if number >= 0]
+            if places:
+                allowed = part.masks.allowed(scope, Filters())
+                live = allowed if dead is None else allowed & ~dead
+                for place in places:
+                    rows, _ = part.segment.postings(numbers[place])
+                    counts[place] += int(np.count_nonzero(live[rows]))
+        return counts
 
     def _found(self, query: Query, scope: Scope, filters: Filters, limit: int) -> Candidates:
         allowed = [

@@ -72,6 +72,20 @@ class Vocabulary:
             found = self._numbers[terms] = self._found(terms)
         return found
 
+    def find(self, names: Sequence[bytes]) -> list[int]:
+        """Return the number of each of these terms, -1 where there is none: all at once, and none is remembered."""
+        hashes, whose = self._by_hash
+        if not len(hashes) or not names:
+            return [-1] * len(names)
+        starts = np.cumsum([0, *map(len, names)], dtype=np.int64)
+        asked = _hashes(starts, np.frombuffer(b"".join(names), np.uint8))
+        places = np.minimum(np.searchsorted(hashes, asked), len(hashes) - 1)
+        numbers = np.full(len(names), -1, np.int64)
+        for at in np.flatnonzero(hashes[places] == asked).tolist():
+            number = int(whose[places[at]])
+            numbers[at] = number if self.segment.term(number) == names[at] else self.segment.find(names[at])
+        return numbers.tolist()
+
     @cached_property
     def _first(self) -> tuple[Longs, Longs]:
         """Terms in the order in which rows first say them, and where in the forward index each is first said."""
@@ -87,13 +101,7 @@ class Vocabulary:
     @cached_property
     def _by_hash(self) -> tuple[npt.NDArray[np.uint64], Longs]:
         """A number made of each term's bytes, sorted, and whose they are."""
-        starts, bytes_ = self.segment.term_starts, self.segment.term_bytes
-        lengths = np.diff(starts)
-        hashes = lengths.astype(np.uint64)
-        for place in range(int(lengths.max(initial=0))):
-            some = np.flatnonzero(lengths > place)
-            mixed = (hashes[some] ^ bytes_[starts[some] + place]) * _PRIME
-            hashes[some] = mixed ^ (mixed >> np.uint64(29))
+        hashes = _hashes(self.segment.term_starts, self.segment.term_bytes)
         order = np.argsort(hashes)
         return hashes[order], order
 
@@ -108,6 +116,17 @@ class Vocabulary:
             term = other.segment.term(there)
             found[there] = here if self.segment.term(here) == term else self.segment.find(term)
         return found
+
+
+def _hashes(starts: Longs, bytes_: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+    """Return a number made of the bytes of each term; `starts` are n + 1 offsets into them."""
+    lengths = np.diff(starts)
+    hashes = lengths.astype(np.uint64)
+    for place in range(int(lengths.max(initial=0))):
+        some = np.flatnonzero(lengths > place)
+        mixed = (hashes[some] ^ bytes_[starts[some] + place]) * _PRIME
+        hashes[some] = mixed ^ (mixed >> np.uint64(29))
+    return hashes
 
 
 def frequencies(vocabularies: Sequence[Vocabulary], dead: Sequence[Bools | None]) -> Longs:

@@ -224,6 +224,20 @@ def test_a_question_asked_before_is_answered_from_what_is_there_now(made: tuple[
     assert list(ask(index, "word", seed=1, scope=PUBLIC).item) == [2]
 
 
+def test_a_term_counts_in_the_passages_that_the_reader_may_read(made: tuple[SearchIndex, Settle]) -> None:
+    index, settle = made
+    index.apply([put(1, 1, "word word", "word other"), put(2, 2, "word secret", about=attributes("internal"))])
+    index = settle(index)
+    asked = ["word", "secret", "other", "nowhere", "word"]
+    assert index.frequencies(asked, scope=EVERYTHING) == [3, 1, 1, 0, 3]
+    assert index.frequencies(asked, scope=PUBLIC) == [2, 0, 1, 0, 2]
+    assert index.frequencies([], scope=PUBLIC) == []
+    many = [f"{n}" for n in range(300)]
+    assert index.frequencies([*many, "other", *many], scope=PUBLIC) == [0] * 300 + [1] + [0] * 300
+    index.apply([Change(seq=3, item=1, attributes=None)])
+    assert index.frequencies(asked, scope=EVERYTHING) == [1, 1, 0, 0, 1]
+
+
 def test_the_limit_counts_what_is_inside(made: tuple[SearchIndex, Settle]) -> None:
     index, settle = made
     index.apply([put(n, n, "word", about=attributes("public" if n % 10 == 0 else "internal")) for n in range(1, 101)])
@@ -291,6 +305,8 @@ def test_every_index_finds_what_brute_force_finds(
     asked = Query(terms=query, vector=unit(seed) if seed is not None else None)
     a = right.search(asked, scope=scope, filters=filters, limit=limit)
     b = index.search(asked, scope=scope, filters=filters, limit=limit)
+    for terms in (query, [*query, *map(str, range(50))]):
+        assert right.frequencies(terms, scope=scope) == index.frequencies(terms, scope=scope)
     index.close()
     assert sorted(zip(a.passage, a.item, a.lexical, a.lang, strict=True)) == sorted(
         zip(b.passage, b.item, b.lexical, b.lang, strict=True)

@@ -69,6 +69,11 @@ def test_ingest_search_ask_verify(kb: Run, folder: Path) -> None:
     hit = result["hits"][0]
     assert (hit["external_id"], hit["kind"], hit["title"]) == ("reset.md", "article", "Reset the router")
     assert set(hit["legs"]) == {"dense", "lexical"}
+    assert result["corrected"] is None
+    assert kb("search", "rest the ruoter", "--json")[1]["corrected"] == "rest the router"
+    assert kb("search", "rest the ruoter", "--json", "--exact")[1]["corrected"] is None
+    assert "Searched for: router" in kb("search", "ruoter")[1]
+    assert "Searched for: router" in kb("ask", "ruoter")[1]
     assert {"embed", "dense", "lexical", "fuse", "total"} <= set(result["took_ms"])
     assert "Pay an invoice" not in json.dumps(result)
     _, staff, _ = kb("search", "Pay an invoice", "--as", "agent", "--json")

@@ -26,3 +26,8 @@ from retrieval.language import language
 )
 def test_language(text: str, found: str) -> None:
     assert language(text) == found
+
+
+def test_full_width_letters_are_letters() -> None:
+    assert language("Ｈｏｗ ｄｏ Ｉ ｍａｋｅ ｔｅｘｔ ｂｏｌｄ ｏｎ ｇｉｔｈｕｂ？") == "en"
+    assert language("ﾛｸﾞｲﾝできません") == "ja"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.local.lexical import LexicalLeg
-from retrieval.local.segment import Bools, Segment, build
+from retrieval.local.segment import Bools, Segment, build, encode
 from retrieval.local.vocabulary import Vocabulary, frequencies
 from retrieval.types import Attributes, PassageDoc
 
@@ -96,3 +96,10 @@ def test_dead_rows_do_not_count(share: float) -> None:
     leg = LexicalLeg((Vocabulary(segment),), (dead,), live, live)
     rows_of_x, _ = segment.postings(segment.find(b"x"))
     assert leg._dead_among(0, rows_of_x) == int((dead & having).sum())
+
+
+@given(rows, st.lists(st.sampled_from([*WORDS, "not there", ""]), max_size=40))
+def test_many_terms_at_once_are_found_as_one_by_one(passages: Rows, asked: list[str]) -> None:
+    names = [encode(term) for term in asked]
+    for segment in segments_of(passages)[0]:
+        assert Vocabulary(segment).find(names) == [segment.find(name) for name in names]
