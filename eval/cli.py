@@ -332,8 +332,8 @@ def followups_command(
         Console().print(line, highlight=False)
 
 
-@app.command("reading")
-def reading_command(
+@app.command("answers")
+def answers_command(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Judged sets with answers.jsonl.")],
     setting: Annotated[
         str, typer.Option(help="given (the gold document), found (what the search puts first), across (two languages).")

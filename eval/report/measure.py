@@ -1,5 +1,6 @@
 """What the report says, measured: rankings of every system and part of fusion, confidence, and what they cost."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +14,8 @@ import numpy as np
 
 from eval import calibrate
 from eval.compare import Regret, regrets
+from eval.reading import Outcome as Reading
+from eval.reading import load_answers, read_all
 from eval.run import SYSTEMS, Outcome, Ranker, run
 from eval.throwaway import READER, Tell, corpus_of, knowledge_base
 from ingest.judged import JudgedSet, load
@@ -71,6 +74,8 @@ class Measured:
     least: float
     """Confidence from which on an answer is given, where half of the questions have one."""
     trust: list[calibrate.Trust]
+    readings: list[Reading]
+    """Every way of choosing sentences, of sets with answers: the gold document is given."""
     costs: list[Cost]
 
     def as_json(self) -> dict[str, Any]:
@@ -81,6 +86,7 @@ class Measured:
             "parts": self.parts,
             "least": self.least,
             "trust": [asdict(one) for one in self.trust],
+            "extracts": [one.as_json() for one in self.readings],
             "costs": [asdict(one) for one in self.costs],
         }
 
@@ -145,8 +151,17 @@ def measured(
         parts=parts,
         least=least,
         trust=trust,
+        readings=[reading for judged in (*sets, *whole) for reading in _read(judged, embedder, most, tell)],
         costs=costs(sets[0], embedder, plain, tell) if sets else [],
     )
+
+
+def _read(judged: JudgedSet, embedder: Embedder, most: int, tell: Tell) -> list[Reading]:
+    if "@" in judged.name or not (judged.corpus.parent / "answers.jsonl").is_file():
+        return []
+    tell(f"{judged.name}: reading answers")
+    asked = sorted(load_answers(judged, "report"), key=lambda one: hashlib.sha256(one.id.encode()).digest())[:most]
+    return read_all(judged.name, "given", "report", asked, embedder)
 
 
 def costs(judged: JudgedSet, embedder: Embedder, plain: Embedder, tell: Tell) -> list[Cost]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from eval.reading import MEASURES, OURS
 from eval.report.measure import COMPARED, PARTS, Measured
 from eval.report.plots import bars, lines
 
@@ -14,6 +15,9 @@ table { border-collapse: collapse; font-size: .85rem; display: block; overflow-x
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
 th:first-child, td:first-child { text-align: left } svg { max-width: 100%; height: auto }
 """
+
+SAME = 0.05
+"""Least p from which two ways count as the same."""
 
 Table = tuple[Sequence[str], list[list[str]]]
 
@@ -92,6 +96,14 @@ def _sections(found: Measured) -> Iterable[tuple[str, str, Table]]:
         f"Answered at a risk of {about['risk']} where {about['answerable']} of the questions have an answer.",
         _trust(found),
     )
+    if found.readings:
+        yield (
+            "Extracts",
+            f"Share of questions whose gold answer lies in what is chosen of the gold document, at equal length, "
+            f"at most {about['most']} questions a set. =: the same as the reader, for all that the questions tell "
+            f"(p at least {SAME:.2f}).",
+            _readings(found),
+        )
     yield "Cost", "Milliseconds for one question, after its candidates are there.", _costs(found)
 
 
@@ -135,6 +147,16 @@ def _trust(found: Measured) -> Table:
         for one in found.trust
     ]
     return [*head, "without, answered"], rows
+
+
+def _readings(found: Measured) -> Table:
+    rows = []
+    for one in found.readings:
+        cells = [
+            _short(one.share(name)) + (" =" if one.way != OURS and one.p[name] >= SAME else "") for name in MEASURES
+        ]
+        rows.append([one.set, str(one.questions), f"**{one.way}**" if one.way == OURS else one.way, *cells])
+    return ["set", "questions", "way", *MEASURES], rows
 
 
 def _costs(found: Measured) -> Table:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from eval import calibrate, tune
+from eval.reading import OURS
 from eval.report import page
 from eval.report.measure import COMPARED, PARTS, Measured, measured
 from eval.run import chosen, run
@@ -31,6 +32,11 @@ def folder(tmp_path: Path) -> Path:
     write("corpus.jsonl", [{"_id": f"d{n}", "title": t, "text": f"What to do: {t}."} for n, t in enumerate(TOPICS)])
     asked = [(f"q{n}-{k}", f"my {topic} number {k}") for n, topic in enumerate(TOPICS) for k in range(6)]
     write("queries.jsonl", [{"_id": name, "text": text} for name, text in asked])
+    spans = [
+        {"_id": name, "doc": f"d{name[1]}", "answers": [{"text": TOPICS[int(name[1])], "start": 12}]}
+        for name, _ in asked
+    ]
+    write("answers.jsonl", spans)
     rows = [f"{name}\td{name[1]}\t1" for name, _ in asked]
     (tmp_path / "set" / "qrels.tsv").write_text("\n".join(rows), encoding="utf-8")
     return tmp_path / "set"
@@ -52,6 +58,9 @@ def test_the_report_has_every_part_of_every_set(report: Measured, folder: Path) 
     taken, whole = (one for one in report.trust if one.name == "set")
     assert taken.withheld > 0 == whole.withheld
     assert whole.right > 0.5
+    assert {one.way for one in report.readings} > {OURS}
+    assert {one.questions for one in report.readings} == {queries}
+    assert next(one for one in report.readings if one.way == OURS).share("1 sentence") == 1
     assert {one.name for one in report.costs} == {"fusion", "abstention", "reader"}
     assert all(0 < one.p50 <= one.p95 for one in report.costs)
 
