@@ -1,6 +1,7 @@
 """The whole report on a small judged set: tuned, calibrated, measured, written down."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,18 +26,18 @@ def folder(tmp_path: Path) -> Path:
     """Eight documents, each with six questions that share its words."""
     (tmp_path / "set").mkdir()
 
-    def write(name: str, rows: list[dict[str, object]]) -> None:
+    def write(name: str, rows: Sequence[Mapping[str, object]]) -> None:
         lines = (json.dumps(row) for row in rows)
         (tmp_path / "set" / name).write_text("\n".join(lines), encoding="utf-8")
 
     write("corpus.jsonl", [{"_id": f"d{n}", "title": t, "text": f"What to do: {t}."} for n, t in enumerate(TOPICS)])
     asked = [(f"q{n}-{k}", f"my {topic} number {k}") for n, topic in enumerate(TOPICS) for k in range(6)]
     write("queries.jsonl", [{"_id": name, "text": text} for name, text in asked])
-    spans = [
+    answers = [
         {"_id": name, "doc": f"d{name[1]}", "answers": [{"text": TOPICS[int(name[1])], "start": 12}]}
         for name, _ in asked
     ]
-    write("answers.jsonl", spans)
+    write("answers.jsonl", answers)
     rows = [f"{name}\td{name[1]}\t1" for name, _ in asked]
     (tmp_path / "set" / "qrels.tsv").write_text("\n".join(rows), encoding="utf-8")
     return tmp_path / "set"
