@@ -161,7 +161,7 @@ def _read(judged: JudgedSet, embedder: Embedder, most: int, tell: Tell) -> list[
         return []
     tell(f"{judged.name}: reading answers")
     asked = sorted(load_answers(judged, "report"), key=lambda one: hashlib.sha256(one.id.encode()).digest())[:most]
-    return read_all(judged.name, "given", "report", asked, embedder)
+    return read_all(judged.name, "given", "report", asked, embedder) if asked else []
 
 
 def costs(judged: JudgedSet, embedder: Embedder, plain: Embedder, tell: Tell) -> list[Cost]:
