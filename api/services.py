@@ -13,7 +13,7 @@ from kb.db import Database
 from kb.errors import Misconfigured
 from kb.events import EventLog, pseudonym
 from kb.settings import Settings
-from retrieval.adapted import AdaptedEmbedder, AdapterFile
+from retrieval.adapted import adapted
 from retrieval.embed import Embedder, load_embedder
 from retrieval.followup import Rewriter
 from retrieval.local.engine import LocalIndex
@@ -109,8 +109,7 @@ def open_generations(
         return TitledEmbedder(load_embedder(name, settings.cache, settings.threads, on_progress))
 
     def load_adapted(name: str) -> Embedder:
-        plain = (load or load_model)(name)
-        return AdaptedEmbedder(plain, AdapterFile(settings.adapters_folder, plain.fingerprint))
+        return adapted((load or load_model)(name), settings.adapters_folder)
 
     return Generations(
         db,

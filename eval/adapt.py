@@ -1,7 +1,8 @@
 """Does learning from links help? python -m eval.adapt DIR... [--links 100,300,1000]
 
 Takes each judged set for an organisation's links: `kb adapt` learns from the tuning half (or from so many of it) and is
-measured on the report half. Beside that, the questions none of whose documents were linked in what was learnt from.
+measured on the report half, its own fusion both without an adapter and with the one that is adopted. Beside that, the
+questions none of whose documents were linked in what was learnt from.
 Prints JSON: nDCG@10 without and with, p, whether it would be adopted, seconds of learning and measuring together, and
 whether the best cosine, on the scale that answers are decided by, still tells answerable questions from others.
 """
@@ -22,9 +23,10 @@ from eval.vectors import embedder_of
 from ingest.adapting import adapt
 from ingest.gate import Judged, ndcg
 from ingest.judged import JudgedSet, load, tuning_half
+from ingest.weighing import weigh
 from kb.access import SYSTEM
 from kb.settings import load_settings
-from retrieval.adapted import AdaptedEmbedder
+from retrieval.adapted import AdaptedEmbedder, Adapter
 from retrieval.embed import Embedder
 from retrieval.measures import mean
 from retrieval.search import Searcher
@@ -48,6 +50,10 @@ def measured(kb: KnowledgeBase, embedder: Embedder, judged: JudgedSet, links: in
     linked = {document for one in tuning for document, grade in one.relevant.items() if grade > 0}
     unseen = [one for one in held if not linked.intersection(d for d, grade in one.relevant.items() if grade > 0)]
     row = {"set": judged.name, **found.as_json(), "seconds": round(seconds, 1), "unseen": {"questions": len(unseen)}}
+    adopted = found.adapter if found.refusal is None else None
+    row["fusion"] = weigh(kb.db, kb.index, _moved(embedder, None), [*tuning, *held]).as_json()
+    if adopted is not None:
+        row["fusion with adapter"] = weigh(kb.db, kb.index, _moved(embedder, adopted), [*tuning, *held]).as_json()
     if (adapter := found.adapter) is None:
         return row
     row["chosen"] = {name: adapter.learnt[name] for name in ("negatives", "weight", "ridge")}
@@ -57,6 +63,10 @@ def measured(kb: KnowledgeBase, embedder: Embedder, judged: JudgedSet, links: in
             row["unseen"][name] = round(mean(ndcg(searcher, unseen)), 4)
         row.setdefault("cosine", {})[name] = _cosines(searcher, held)
     return row
+
+
+def _moved(embedder: Embedder, adapter: Adapter | None) -> AdaptedEmbedder:
+    return AdaptedEmbedder(embedder, lambda: adapter)
 
 
 def _cosines(searcher: Searcher, held: list[Judged]) -> dict[str, float]:

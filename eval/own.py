@@ -15,7 +15,7 @@ from kb.db import Database
 from kb.errors import NotFound, shown
 from kb.models import Item
 from kb.settings import Settings
-from retrieval.adapted import AdaptedEmbedder, AdapterFile
+from retrieval.adapted import adapted
 from retrieval.embed import Embedder, load_embedder
 from retrieval.rerank import Reranking, configured
 from retrieval.search import Searcher
@@ -68,7 +68,7 @@ def live(settings: Settings) -> Iterator[Live]:
 
 def _embedder(settings: Settings, name: str) -> Embedder:
     plain = TitledEmbedder(load_embedder(name, settings.cache, settings.threads))
-    return AdaptedEmbedder(plain, AdapterFile(settings.adapters_folder, plain.fingerprint))
+    return adapted(plain, settings.adapters_folder)
 
 
 def run_own(

@@ -113,6 +113,32 @@ def _judged(
     before: dict[str, float],
     after: dict[str, float],
 ) -> Adoption:
+    verdict = judge(held, before, after)
+    found = Adoption(adapter, used, len(held), verdict.before, verdict.after, verdict.p, verdict.langs, verdict.refusal)
+    facts = {
+        "at": now().isoformat(timespec="seconds"),
+        "negatives": learnt.negatives,
+        "weight": learnt.weight,
+        "ridge": learnt.ridge,
+        **found.as_json(),
+    }
+    return replace(found, adapter=replace(adapter, learnt=facts))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the questions that were not learnt from say."""
+
+    before: float
+    after: float
+    p: float
+    langs: dict[str, tuple[int, float, float]]
+    """By language of the question: how many, before, after."""
+    refusal: str | None
+
+
+def judge(held: Sequence[Judged], before: dict[str, float], after: dict[str, float]) -> Held:
+    """Say whether what was learnt may be adopted: better with p below SURE, and worse in no language."""
     spoken: dict[str, list[str]] = {}
     for one in held:
         spoken.setdefault(language(one.query.text), []).append(one.query.id)
@@ -122,23 +148,14 @@ def _judged(
     }
     p = randomisation(after, before)
     worse = [lang for lang, (_, was, became) in langs.items() if became < was]
-    gain = mean(after) - mean(before)
     refusal = None
-    if gain <= 0:
+    if mean(after) <= mean(before):
         refusal = "it is no better on the questions that it did not learn from"
     elif p >= SURE:
         refusal = f"that it is better may be chance (p {p:.3f}, below {SURE} is needed)"
     elif worse:
         refusal = f"questions in {', '.join(worse)} would fare worse"
-    found = Adoption(adapter, used, len(held), mean(before), mean(after), p, langs, refusal)
-    facts = {
-        "at": now().isoformat(timespec="seconds"),
-        "negatives": learnt.negatives,
-        "weight": learnt.weight,
-        "ridge": learnt.ridge,
-        **found.as_json(),
-    }
-    return replace(found, adapter=replace(adapter, learnt=facts))
+    return Held(mean(before), mean(after), p, langs, refusal)
 
 
 def _no(known: Adoption, refusal: str) -> Adoption:
@@ -160,7 +177,7 @@ def _lesson(db: Database, index: SearchIndex, plain: Embedder, judged: Sequence[
     vectors = [plain.embed_query(checked_question(one.query.text)[:MAX_USED]) for one in judged]
     with db.read() as session:
         scope = scope_of(session, SYSTEM).published_only()
-        of_name = _items(session, {name for one in judged for name in one.relevant})
+        of_name = published(session, {name for one in judged for name in one.relevant})
         near: set[int] = set()
         for one, vector in zip(judged, vectors, strict=True):
             wanted = Filters(langs=frozenset({one.query.target_lang})) if one.query.target_lang else Filters()
@@ -193,7 +210,7 @@ def _lesson(db: Database, index: SearchIndex, plain: Embedder, judged: Sequence[
     )
 
 
-def _items(session: Session, names: Collection[str]) -> dict[str, list[int]]:
+def published(session: Session, names: Collection[str]) -> dict[str, list[int]]:
     """Return the ids of published items by external id."""
     found: dict[str, list[int]] = {}
     for some in items.batched(sorted(names), 500):

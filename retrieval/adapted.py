@@ -7,10 +7,7 @@ their vectors, so nothing is embedded again. Only questions in the languages it 
 See docs/decisions/0017-learning-from-use.md.
 """
 
-import hashlib
 import json
-import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,16 +16,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kb.errors import Misconfigured
 from retrieval.embed import Embedder
+from retrieval.fusion import fuse
 from retrieval.language import language
-from retrieval.local.storage import write_whole
-from retrieval.types import Candidates, Vector
-
-log = logging.getLogger(__name__)
+from retrieval.learnt import LearntFile, refused, seal, unseal
+from retrieval.own_fusion import OwnFusion, OwnFusionFile
+from retrieval.types import Candidates, Query, Vector
 
 _MAGIC = b"answerwell-adapter"
-_VERSION = b"1"
+_KIND = "adapter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +59,7 @@ def write(path: Path, adapter: Adapter) -> None:
         "learnt": adapter.learnt,
     }
     body = json.dumps(head, ensure_ascii=False).encode() + b"\n" + adapter.map.astype("<f4").tobytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, b" ".join([_MAGIC, _VERSION, hashlib.sha256(body).hexdigest().encode()]) + b"\n" + body)
+    seal(path, _MAGIC, body)
 
 
 def read(path: Path, fingerprint: str) -> Adapter:
@@ -73,18 +68,11 @@ def read(path: Path, fingerprint: str) -> Adapter:
     Raises Misconfigured, naming the file, for one that is damaged, of another version or of another embedder, and
     FileNotFoundError.
     """
-    first, _, body = path.read_bytes().partition(b"\n")
-    words = first.split(b" ")
-    if len(words) != 3 or words[0] != _MAGIC:
-        raise _refused(path, "it is not an adapter")
-    if words[1] != _VERSION:
-        raise _refused(path, f"it has version {words[1].decode('ascii', 'replace')}, this program reads 1")
-    if hashlib.sha256(body).hexdigest().encode() != words[2]:
-        raise _refused(path, "it is damaged: its checksum does not fit")
+    body = unseal(path, _MAGIC, _KIND)
     head, _, data = body.partition(b"\n")
     known = json.loads(head)
     if known["fingerprint"] != fingerprint:
-        raise _refused(path, f"it was learnt with another embedder (fingerprint {known['fingerprint']})")
+        raise refused(path, _KIND, f"it was learnt with another embedder (fingerprint {known['fingerprint']})")
     dim = int(known["dim"])
     return Adapter(
         fingerprint=fingerprint,
@@ -96,50 +84,26 @@ def read(path: Path, fingerprint: str) -> Adapter:
     )
 
 
-class AdapterFile:
-    """The adapter that a file holds now: read again when the file has changed. Safe to share between threads."""
+class AdapterFile(LearntFile[Adapter]):
+    """The adapter that a file holds now."""
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
-        self.path = folder / f"{fingerprint}.adapter"
-        self._fingerprint = fingerprint
-        self._lock = threading.Lock()
-        self._known: tuple[tuple[int, ...] | None, Adapter | None] = (None, None)
-
-    def __call__(self) -> Adapter | None:
-        """Return the adapter, None for no file or one that is refused; why is logged once."""
-        seen = self._seen()
-        known = self._known
-        if seen == known[0]:
-            return known[1]
-        with self._lock:
-            if seen != self._known[0]:
-                self._known = (seen, self._read())
-            return self._known[1]
-
-    def _seen(self) -> tuple[int, ...] | None:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
-
-    def _read(self) -> Adapter | None:
-        try:
-            return read(self.path, self._fingerprint)
-        except FileNotFoundError:
-            return None
-        except (Misconfigured, OSError) as error:
-            log.warning("questions are searched without it: %s", error)
-            return None
+        super().__init__(folder / f"{fingerprint}.adapter", lambda path: read(path, fingerprint))
 
 
 class AdaptedEmbedder:
     """An Embedder over another one, whose questions are moved. Vectors of passages, and so the fingerprint, are its."""
 
-    def __init__(self, plain: Embedder, current: Callable[[], Adapter | None]) -> None:
-        """`current` gives the adapter for a question, or None."""
+    def __init__(
+        self,
+        plain: Embedder,
+        current: Callable[[], Adapter | None],
+        fusion: Callable[[], OwnFusion | None] = lambda: None,
+    ) -> None:
+        """`current` gives the adapter for a question, `fusion` the constants that both legs are fused by; or None."""
         self.plain = plain
         self.current = current
+        self.fusion = fusion
         self.name = plain.name
         self.fingerprint = plain.fingerprint
         self.dim = plain.dim
@@ -178,10 +142,18 @@ class AdaptedEmbedder:
         return adapter if adapter is not None and language(text) in adapter.langs else None
 
 
+def adapted(plain: Embedder, folder: Path) -> AdaptedEmbedder:
+    """Return the embedder with what `kb adapt` has put into `folder` for it, followed as it changes."""
+    fingerprint = plain.fingerprint
+    return AdaptedEmbedder(plain, AdapterFile(folder, fingerprint), OwnFusionFile(folder, fingerprint))
+
+
+def fused(embedder: Embedder, found: Candidates, query: Query) -> npt.NDArray[np.float64]:
+    """Return the fused scores by the constants learnt for the embedder's vectors, else by the shipped ones."""
+    own = embedder.fusion() if isinstance(embedder, AdaptedEmbedder) else None
+    return fuse(found, query) if own is None else fuse(found, query, weight=own.weight, damping=own.damping)
+
+
 def comparable(embedder: Embedder, text: str, found: Candidates) -> Candidates:
     """Return `found` with cosines that mean what those of the embedder mean without an adapter."""
     return embedder.comparable(text, found) if isinstance(embedder, AdaptedEmbedder) else found
-
-
-def _refused(path: Path, why: str) -> Misconfigured:
-    return Misconfigured(f"the adapter {str(path)!r} is refused: {why}; learn it anew with: kb adapt")

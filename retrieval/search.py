@@ -16,9 +16,9 @@ from kb.content import storable, title_key
 from kb.db import Database
 from kb.errors import InvalidInput, KBError, TooLarge, shown
 from kb.items import Found
-from retrieval.adapted import comparable
+from retrieval.adapted import comparable, fused
 from retrieval.embed import Embedder
-from retrieval.fusion import fuse, order
+from retrieval.fusion import order
 from retrieval.index import SearchIndex
 from retrieval.language import language
 from retrieval.rerank import Reordered, Reranked, Reranking
@@ -170,7 +170,7 @@ class Searcher:
             if vector is not None:
                 candidates = comparable(embedder, searched, candidates)
             fuse_started = time.perf_counter()
-            score = fuse(candidates, query)
+            score = fused(embedder, candidates, query)
             ranking = order(score, candidates.passage)
             fuse_ms = _ms(fuse_started)
             read_started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""kb adapt: questions are moved towards what answered such questions before, where that is measured to help."""
+"""kb adapt: learns from use what is measured to help: how questions are asked, and how much a shared word says."""
 
 import time
 from pathlib import Path
@@ -10,9 +10,12 @@ from api.commands.common import FAULTS, OK, DataOption, JsonOption, emit, out, s
 from api.services import open_database
 from ingest.adapting import Adoption, adapt
 from ingest.gate import questions
+from ingest.weighing import Weighing, weigh
 from kb import generations
 from kb.errors import NotFound
-from retrieval.adapted import Adapter, AdapterFile, write
+from retrieval import own_fusion
+from retrieval.adapted import AdaptedEmbedder, Adapter, AdapterFile, write
+from retrieval.own_fusion import OwnFusion, OwnFusionFile
 
 
 def register(root: typer.Typer) -> None:
@@ -30,14 +33,15 @@ def command(
             help="Judged questions beside those of the event log (queries.jsonl, qrels.tsv); may be repeated.",
         ),
     ] = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Search without an adapter from now on.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Search without what was learnt from now on.")] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Learn from links, votes and dismissals how questions are asked here; adopt it if it wins on what it has not seen.
 
-    Learns from one half of the questions and is measured on the other. Servers follow by themselves. Leaves with 4 if
-    it is not adopted; what was adopted before then stays.
+    An adapter, which moves questions, then the weight of shared words beside it, each adopted by itself. Learns from
+    one half of the questions and is measured on the other. Servers follow by themselves. Leaves with 4 if neither is
+    adopted; what was adopted before then stays.
     """
     if remove:
         _remove(data, as_json)
@@ -45,17 +49,27 @@ def command(
     started = time.monotonic()
     with services(data) as opened:
         asked = questions(opened.db, judged or [])
-        found = adapt(opened.db, opened.index, opened.embedder, asked, tell=(lambda _: None) if as_json else say)
-        file = AdapterFile(opened.settings.adapters_folder, opened.embedder.fingerprint)
+        tell = (lambda _: None) if as_json else say
+        found = adapt(opened.db, opened.index, opened.embedder, asked, tell=tell)
+        folder, fingerprint = opened.settings.adapters_folder, opened.embedder.fingerprint
+        file, own = AdapterFile(folder, fingerprint), OwnFusionFile(folder, fingerprint)
         if found.adapter is not None and found.refusal is None:
             write(file.path, found.adapter)
+            own.path.unlink(missing_ok=True)  # it was measured with another adapter
         stays = found.refusal is not None and file() is not None
+        plain = opened.embedder.plain if isinstance(opened.embedder, AdaptedEmbedder) else opened.embedder
+        weighed = weigh(opened.db, opened.index, AdaptedEmbedder(plain, file), asked, tell=tell)
+        if weighed.fusion is not None and weighed.refusal is None:
+            own_fusion.write(own.path, weighed.fusion)
+        fusion_stays = weighed.refusal is not None and own() is not None
     seconds = time.monotonic() - started
     if as_json:
-        emit({**found.as_json(), "stays": stays, "seconds": round(seconds, 3)})
+        fusion = {**weighed.as_json(), "stays": fusion_stays}
+        emit({**found.as_json(), "stays": stays, "fusion": fusion, "seconds": round(seconds, 3)})
     else:
         _tell(found, stays, seconds)
-    raise typer.Exit(OK if found.refusal is None else FAULTS)
+        _tell_fusion(weighed, fusion_stays)
+    raise typer.Exit(OK if None in (found.refusal, weighed.refusal) else FAULTS)
 
 
 def said(adapter: Adapter) -> str:
@@ -67,18 +81,33 @@ def said(adapter: Adapter) -> str:
     )
 
 
+def said_of_fusion(fusion: OwnFusion) -> str:
+    """Return in a line what is known of an own fusion."""
+    learnt = fusion.learnt
+    return (
+        f"weight {fusion.weight:g}, damping {fusion.damping:g}, learnt from {learnt['learnt_from']} questions at "
+        f"{learnt['at']}; nDCG@10 {learnt['before']:.4f} to {learnt['after']:.4f} on {learnt['questions']} others "
+        f"(p {learnt['p']:.4f})"
+    )
+
+
 def _remove(data: Path | None, as_json: bool) -> None:
     loaded = settings(data)
     with open_database(loaded).read() as session:
         active = generations.active(session)
-    file = AdapterFile(loaded.adapters_folder, active.fingerprint) if active is not None else None
-    if file is None or not file.path.exists():
-        raise NotFound("there is no adapter: what is searched is searched without one")
-    file.path.unlink()
+    there: list[Path] = []
+    if active is not None:
+        folder, fingerprint = loaded.adapters_folder, active.fingerprint
+        files = AdapterFile(folder, fingerprint).path, OwnFusionFile(folder, fingerprint).path
+        there = [path for path in files if path.exists()]
+    if not there:
+        raise NotFound("there is no adapter and no own fusion: what is searched is searched without")
+    for path in there:
+        path.unlink()
     if as_json:
-        emit({"removed": str(file.path)})
+        emit({"removed": [str(path) for path in there]})
     else:
-        out.print("The adapter is removed; servers search without it from the next question on.")
+        out.print("What was learnt is removed; servers search without it from the next question on.")
 
 
 def _tell(found: Adoption, stays: bool, seconds: float) -> None:
@@ -93,3 +122,16 @@ def _tell(found: Adoption, stays: bool, seconds: float) -> None:
     out.print(f"Not adopted: {found.refusal}.", markup=False, highlight=False)
     if stays:
         out.print("The adapter that was adopted before stays; kb adapt --remove takes it away.")
+
+
+def _tell_fusion(found: Weighing, stays: bool) -> None:
+    if found.fusion is not None and found.held is not None:
+        was, became = found.held.before, found.held.after
+        line = f"Words weighed by {found.fusion.weight:g}, damping {found.fusion.damping:g}: nDCG@10 {was:.4f} to"
+        out.print(f"{line} {became:.4f} (p {found.held.p:.4f})", highlight=False)
+    if found.refusal is None:
+        out.print("These weights are adopted. Back: kb adapt --remove")
+        return
+    out.print(f"Weights of words not adopted: {found.refusal}.", markup=False, highlight=False)
+    if stays:
+        out.print("The weights that were adopted before stay; kb adapt --remove takes them away.")

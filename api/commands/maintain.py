@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from api.commands import generation
-from api.commands.adapt import said
+from api.commands.adapt import said, said_of_fusion
 from api.commands.common import FAULTS, OK, DataOption, JsonOption, emit, out, say, services, settings
 from api.services import open_database
 from ingest.verify import verify as run_verify
@@ -21,7 +21,9 @@ from kb.access import SYSTEM, scope_of
 from kb.errors import KBError
 from kb.models import Generation
 from kb.settings import Settings
+from retrieval import own_fusion
 from retrieval.adapted import AdapterFile, read
+from retrieval.own_fusion import OwnFusionFile
 from retrieval.rerank import configured
 
 
@@ -151,6 +153,7 @@ def _database(loaded: Settings) -> list[Check]:
             _index(loaded, seq, active),
             *([_model(loaded, active.embedder)] if active is not None and active.embedder != loaded.embedder else []),
             *([_adapter(loaded, active.fingerprint)] if active is not None else []),
+            *([_own_fusion(loaded, active.fingerprint)] if active is not None else []),
         ]
     except KBError as error:
         return [Check("database", False, error.message)]
@@ -183,6 +186,16 @@ def _adapter(loaded: Settings, fingerprint: str) -> Check:
         return Check("adapter", True, "none; kb adapt learns one from links and votes")
     except KBError as error:
         return Check("adapter", False, error.message)
+
+
+def _own_fusion(loaded: Settings, fingerprint: str) -> Check:
+    file = OwnFusionFile(loaded.adapters_folder, fingerprint)
+    try:
+        return Check("fusion", True, said_of_fusion(own_fusion.read(file.path, fingerprint)))
+    except FileNotFoundError:
+        return Check("fusion", True, "the shipped one; kb adapt learns one from links and votes")
+    except KBError as error:
+        return Check("fusion", False, error.message)
 
 
 def _reranker(loaded: Settings) -> list[Check]:
