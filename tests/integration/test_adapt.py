@@ -16,7 +16,7 @@ from kb.models import EventKind
 from kb.settings import Settings
 from retrieval import own_fusion
 from retrieval.adapted import AdaptedEmbedder, AdapterFile, write
-from retrieval.own_fusion import OwnFusionFile
+from retrieval.own_fusion import OwnFusion, OwnFusionFile
 from retrieval.tuned import TUNED
 from tests.fakes import FakeEmbedder, fake
 from tests.integration.test_cli import Run, kb  # noqa: F401
@@ -137,9 +137,13 @@ def test_the_command_adopts_says_so_and_takes_back(
     monkeypatch.setattr(api.services, "load_embedder", lambda name, *_, **__: TurnedEmbedder())
     with open_services(Settings(data=data)) as services:
         linked(services)
+        before = OwnFusionFile(services.settings.adapters_folder, services.embedder.fingerprint).path
+        own_fusion.write(before, OwnFusion(services.embedder.fingerprint, 1.0, 0.5))
     code, said, _ = kb("adapt", "--json")
     assert (code, said["adopted"], list(said["langs"])) == (0, True, ["en"])
+    assert not said["fusion"]["adopted"]
     (file,) = (data / "adapters").iterdir()
+    assert file != before, "weights measured with another adapter go"
     monkeypatch.setattr("retrieval.embed.load_embedder", lambda *_, **__: FakeEmbedder())
     code, checks, _ = kb("doctor", "--json")
     check = next(check for check in checks["checks"] if check["name"] == "adapter")
