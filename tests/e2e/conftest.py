@@ -115,8 +115,9 @@ def address(services: Services) -> Iterator[str]:
     thread.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for the tests of this folder: Playwright holds an event loop in this thread for as long as it lives."""
     executable = shutil.which("chromium")
     if executable is None:
         pytest.skip("chromium is not installed: tests/e2e/install-browser.sh installs it where it may")
