@@ -35,7 +35,7 @@ from tests.tiny_llm import application, listening, one_thread, taught, tiny_mode
 
 KEY = "sk-live-Xy7-hidden"
 QUESTION = "Reset the router"
-SHORT = 0.3
+SHORT = 1.0
 """Seconds that these tests give a server."""
 GOOD = "Hold the reset button for twelve seconds [1]. The light blinks [1]."
 EXTRACT = "Hold the reset button for twelve seconds."
