@@ -74,14 +74,21 @@ class RememberingEmbedder:
 
 
 @contextmanager
-def embedder_of(settings: Settings) -> Iterator[Embedder]:
-    """Give the embedder that the product would use under these settings, with the model's vectors remembered."""
+def remembered(settings: Settings) -> Iterator[Embedder]:
+    """Give the model of these settings as it is, with its vectors remembered."""
     model = load_embedder(settings.embedder, settings.cache, settings.threads)
     remembering = RememberingEmbedder(model, settings.cache / "eval-vectors")
     try:
-        yield TitledEmbedder(remembering)
+        yield remembering
     finally:
         remembering.close()
+
+
+@contextmanager
+def embedder_of(settings: Settings) -> Iterator[Embedder]:
+    """Give the embedder that the product would use under these settings, with the model's vectors remembered."""
+    with remembered(settings) as model:
+        yield TitledEmbedder(model)
 
 
 def _key(role: str, text: str) -> bytes:
