@@ -13,7 +13,6 @@ from kb.db import Database
 from kb.errors import Misconfigured
 from kb.events import EventLog, pseudonym
 from kb.settings import Settings
-from retrieval.adapted import adapted
 from retrieval.embed import Embedder, load_embedder
 from retrieval.followup import Rewriter
 from retrieval.local.engine import LocalIndex
@@ -108,18 +107,7 @@ def open_generations(
     def load_model(name: str) -> Embedder:
         return TitledEmbedder(load_embedder(name, settings.cache, settings.threads, on_progress))
 
-    def load_adapted(name: str) -> Embedder:
-        return adapted((load or load_model)(name), settings.adapters_folder)
-
-    return Generations(
-        db,
-        load_adapted,
-        index_folder=settings.index_folder,
-        lock_folder=settings.data,
-        embedder=settings.embedder,
-        passage_tokens=settings.passage_tokens,
-        coarse=settings.vectors == "sq8",
-    )
+    return Generations.of(settings, db, load or load_model)
 
 
 def open_services(settings: Settings, *, load: Load | None = None, on_progress: Tell = None) -> Services:

@@ -30,7 +30,6 @@ from retrieval.adapted import AdaptedEmbedder, Adapter
 from retrieval.embed import Embedder
 from retrieval.measures import mean
 from retrieval.search import Searcher
-from retrieval.types import Filters
 
 _DEPTH = 30
 """Items looked at for the best one that is not relevant."""
@@ -77,9 +76,7 @@ def _cosines(searcher: Searcher, held: list[Judged]) -> dict[str, float]:
     """
     there, gone = [], []
     for one in held:
-        lang = one.query.target_lang
-        filters = Filters(langs=frozenset({lang})) if lang else None
-        hits = searcher.search(one.query.text, reader=SYSTEM, filters=filters, limit=_DEPTH).hits
+        hits = searcher.search(one.query.text, reader=SYSTEM, filters=one.query.filters, limit=_DEPTH).hits
         there.append(max(hit.dense for hit in hits))
         gone.append(max((h.dense for h in hits if not one.relevant.get(h.found.external_id)), default=0.0))
     half = np.array([hashlib.sha256(one.query.id.encode()).digest()[1] < 128 for one in held])

@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eval.throwaway import READER, knowledge_base
+from eval.throwaway import READER, knowledge_base, load_demo
 from ingest import demo
-from ingest.judged import JudgedQuery, JudgedSet, load_questions, tuning_half
-from kb.access import SYSTEM
+from ingest.judged import JudgedQuery, JudgedSet, tuning_half
 from retrieval.abstain import Band
 from retrieval.answer import answer_from
 from retrieval.embed import Embedder
@@ -31,9 +30,8 @@ class Said:
 def run_demo(embedder: Embedder, *, on_progress: Callable[[str], None] | None = None) -> tuple[JudgedSet, list[Said]]:
     """Load the demo into a throw-away data folder and ask all of its questions as an agent would."""
     tell = on_progress or (lambda _: None)
-    with demo.folder() as path:
-        judged = load_questions(path / "judged", "demo")
-    with knowledge_base("demo", lambda db: demo.load(db, actor=SYSTEM), embedder, tell=tell) as kb:
+    judged = demo.questions()
+    with knowledge_base("demo", load_demo, embedder, tell=tell) as kb:
         tell("demo: asking")
         return judged, [_ask(kb.searcher, judged, query) for query in judged.queries]
 

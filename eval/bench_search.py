@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from eval.throwaway import knowledge_base
 from ingest import demo
-from ingest.judged import load_questions
 from ingest.pipeline import Report
 from kb import editorial
 from kb.access import SYSTEM, Principal
@@ -92,8 +91,7 @@ def measure(passages: int, rounds: int) -> dict[str, object]:
     load = written(
         documents, lambda: rng.choice((Audience.PUBLIC, Audience.PUBLIC, Audience.PUBLIC, Audience.INTERNAL))
     )
-    with demo.folder() as path:
-        questions = [query.text for query in load_questions(path / "judged", "demo").queries]
+    questions = [query.text for query in demo.questions().queries]
     reader = Principal()
     legs: dict[str, list[float]] = {}
     started = time.perf_counter()

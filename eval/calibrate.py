@@ -22,10 +22,11 @@ import numpy as np
 import numpy.typing as npt
 from sqlmodel import col, select
 
-from eval.throwaway import READER, Tell, corpus_of, knowledge_base
+from eval.run import drawn
+from eval.throwaway import READER, Tell, corpus_of, knowledge_base, load_demo
 from eval.tune import update
 from ingest import demo
-from ingest.judged import JudgedQuery, JudgedSet, load_questions, tuning_half
+from ingest.judged import JudgedQuery, JudgedSet, tuning_half
 from ingest.pipeline import Report
 from kb import editorial
 from kb.access import SYSTEM
@@ -35,7 +36,6 @@ from retrieval.abstain import CONSIDERED, Features, features, group, logit, prob
 from retrieval.embed import Embedder
 from retrieval.search import Searcher
 from retrieval.tuned import ANY, Model
-from retrieval.types import Filters
 
 CURVE_POINTS = 120
 BINS = 10
@@ -44,7 +44,6 @@ _SCALED = ("cosine", "cosine_lead")
 """Features that depend on the model's scale of cosines."""
 _FREE = ("spread_lead",)
 """The one that stands in for them where the scale is not known."""
-DEMO = "demo"
 GROUPS = ("zh", "other", "across")
 
 Floats = npt.NDArray[np.float64]
@@ -101,24 +100,11 @@ def collect(
     `whole`: take nothing away; questions marked unanswerable are then those without an answer.
     """
     away, documents = (set[str](), set[str]()) if whole else taken_away(judged)
-    drawn = sorted(
-        (query for query in judged.queries if not query.answerable or query.id in judged.qrels),
-        key=lambda query: hashlib.sha256(b"draw" + query.id.encode()).digest(),
-    )[:most]
-    load_it = _demo if judged.name == DEMO else corpus_of(judged)
+    asked = drawn((query for query in judged.queries if not query.answerable or query.id in judged.qrels), most)
+    load_it = load_demo if judged.name == demo.NAME else corpus_of(judged)
     with knowledge_base(judged.name, lambda db: _without(db, load_it, documents), embedder, tell=tell) as kb:
-        tell(f"{judged.name}: asking {len(drawn)} questions")
-        return [_case(kb.searcher, judged, query, away) for query in drawn]
-
-
-def _demo(db: Database) -> Report:
-    return demo.load(db, actor=SYSTEM)
-
-
-def shipped() -> JudgedSet:
-    """Return the questions of the demo."""
-    with demo.folder() as path:
-        return load_questions(path / "judged", DEMO)
+        tell(f"{judged.name}: asking {len(asked)} questions")
+        return [_case(kb.searcher, judged, query, away) for query in asked]
 
 
 def _without(db: Database, load_it: Callable[[Database], Report], documents: Collection[str]) -> Report:
@@ -131,8 +117,7 @@ def _without(db: Database, load_it: Callable[[Database], Report], documents: Col
 
 
 def _case(searcher: Searcher, judged: JudgedSet, query: JudgedQuery, away: Collection[str]) -> Case:
-    filters = Filters(langs=frozenset({query.target_lang})) if query.target_lang else None
-    results = searcher.search(query.text, reader=READER, limit=CONSIDERED, filters=filters)
+    results = searcher.search(query.text, reader=READER, limit=CONSIDERED, filters=query.filters)
     relevant = judged.qrels.get(query.id, {})
     return Case(
         set=judged.name,

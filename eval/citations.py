@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.throwaway import READER, KnowledgeBase, knowledge_base
+from eval.throwaway import READER, KnowledgeBase, knowledge_base, load_demo
 from eval.vectors import embedder_of
 from ingest import demo
 from ingest.judged import tuning_half
 from kb import items
-from kb.access import SYSTEM, scope_of
+from kb.access import scope_of
 from kb.items import Found
 from kb.settings import load_settings
 from retrieval.embed import Embedder
@@ -180,7 +180,7 @@ def judge_all(embedder: Embedder, make: Callable[[], Callable[[str, Found], Supp
     def tell(message: str) -> None:
         print(message, file=sys.stderr)
 
-    with knowledge_base("demo", lambda db: demo.load(db, actor=SYSTEM), embedder, tell=tell) as kb:
+    with knowledge_base("demo", load_demo, embedder, tell=tell) as kb:
         every = [*written, *renumbered(written), *swapped(written, kb)]
         cited = passages(kb, sorted({claim.item for claim in every}))
     check = make()

@@ -18,13 +18,12 @@ import numpy as np
 import numpy.typing as npt
 from sqlmodel import col, select
 
-from eval.calibrate import shipped
 from eval.run import chosen
-from eval.throwaway import READER, KnowledgeBase, knowledge_base
+from eval.throwaway import READER, KnowledgeBase, knowledge_base, load_demo
 from eval.vectors import remembered
 from ingest import demo
 from ingest.judged import JudgedQuery, JudgedSet
-from kb.access import SYSTEM, scope_of
+from kb.access import scope_of
 from kb.models import Item, Passage, Revision
 from kb.settings import load_settings
 from retrieval.embed import Embedder
@@ -33,7 +32,7 @@ from retrieval.language import language
 from retrieval.measures import mean, measure
 from retrieval.text import analyze
 from retrieval.titled import TITLE_WEIGHT, TitledEmbedder
-from retrieval.types import Filters, Query
+from retrieval.types import Candidates, Query, Vector
 
 WEIGHTS = (0.0, 0.15, 0.3, 0.6)
 FIELDS = ("issue", "environment", "similar questions")
@@ -51,6 +50,16 @@ class Parts:
     text: Floats
     title: Floats
     fields: Mapping[str, Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with what the index found for it."""
+
+    id: str
+    query: Query
+    vector: Vector
+    found: Candidates
 
 
 def parts_of(kb: KnowledgeBase, embedder: Embedder) -> Parts:
@@ -83,13 +92,21 @@ def parts_of(kb: KnowledgeBase, embedder: Embedder) -> Parts:
     )
 
 
+def found_for(kb: KnowledgeBase, queries: Sequence[JudgedQuery], embedder: Embedder, passages: int) -> list[Asked]:
+    """Return each question with what the index has for it: all passages, as their texts and titles make them."""
+    with kb.db.read() as session:
+        scope = scope_of(session, READER).published_only()
+    asked = []
+    for query in queries:
+        vector = embedder.embed_query(query.text)
+        one = Query(terms=analyze(query.text), vector=vector, lang=language(query.text))
+        found = kb.index.search(one, scope=scope, filters=query.filters, limit=passages)
+        asked.append(Asked(query.id, one, vector, found))
+    return asked
+
+
 def weighed(
-    kb: KnowledgeBase,
-    judged: JudgedSet,
-    queries: Sequence[JudgedQuery],
-    embedder: Embedder,
-    parts: Parts,
-    weights: Mapping[str, float],
+    judged: JudgedSet, asked: Sequence[Asked], parts: Parts, weights: Mapping[str, float]
 ) -> tuple[float, float]:
     """Return nDCG@10 of the dense leg and of the hybrid with these weights of fields."""
     vectors = parts.text + TITLE_WEIGHT * parts.title
@@ -98,18 +115,14 @@ def weighed(
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     place = {int(passage): at for at, passage in enumerate(parts.passages)}
     rankings: dict[str, dict[str, list[str]]] = {"dense": {}, "hybrid": {}}
-    with kb.db.read() as session:
-        scope = scope_of(session, READER).published_only()
-    for query in queries:
-        asked = Query(terms=analyze(query.text), vector=embedder.embed_query(query.text), lang=language(query.text))
-        found = kb.index.search(asked, scope=scope, filters=Filters(), limit=len(vectors))
-        cosines = vectors @ embedder.embed_query(query.text)
-        at = np.array([place[int(passage)] for passage in found.passage])
-        spread = replace(found.stats, dense_mean=float(cosines.mean()), dense_std=float(cosines.std()))
-        found = replace(found, dense=cosines[at].astype(np.float32), stats=spread)
-        for name, score in (("dense", found.dense.astype(np.float64)), ("hybrid", fuse(found, asked))):
+    for one in asked:
+        cosines = vectors @ one.vector
+        at = np.array([place[int(passage)] for passage in one.found.passage])
+        spread = replace(one.found.stats, dense_mean=float(cosines.mean()), dense_std=float(cosines.std()))
+        found = replace(one.found, dense=cosines[at].astype(np.float32), stats=spread)
+        for name, score in (("dense", found.dense.astype(np.float64)), ("hybrid", fuse(found, one.query))):
             ranked = (parts.items[at[n]] for n in order(score, found.passage))
-            rankings[name][query.id] = list(dict.fromkeys(ranked))[:100]
+            rankings[name][one.id] = list(dict.fromkeys(ranked))[:100]
     dense, hybrid = (mean(measure(rankings[name], judged.qrels)[_MEASURE]) for name in ("dense", "hybrid"))
     return dense, hybrid
 
@@ -119,17 +132,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--half", choices=("all", "tune", "report"), default="tune")
     half = parser.parse_args().half
-    judged = shipped()
+    judged = demo.questions()
     queries = chosen(judged, half)
     with remembered(load_settings()) as embedder:
         titled = TitledEmbedder(embedder)
-        with knowledge_base("demo", lambda db: demo.load(db, actor=SYSTEM), titled, tell=_tell) as kb:
+        with knowledge_base("demo", load_demo, titled, tell=_tell) as kb:
             parts = parts_of(kb, embedder)
+            asked = found_for(kb, queries, embedder, len(parts.passages))
             for name in FIELDS:
                 having = int(np.count_nonzero(np.any(parts.fields[name], axis=1)))
                 for weight in WEIGHTS:
-                    dense, hybrid = weighed(kb, judged, queries, embedder, parts, {name: weight})
-                    row = {"field": name, "weight": weight, "passages with it": having, "queries": len(queries)}
+                    dense, hybrid = weighed(judged, asked, parts, {name: weight})
+                    row = {"field": name, "weight": weight, "passages with it": having, "queries": len(asked)}
                     print(json.dumps({**row, "half": half, "dense": round(dense, 4), "hybrid": round(hybrid, 4)}))
 
 

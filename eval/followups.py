@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eval.throwaway import READER, knowledge_base
+from eval.throwaway import READER, knowledge_base, load_demo
 from ingest import demo
 from ingest.judged import JudgedSet, tuning_half
-from kb.access import SYSTEM
 from retrieval.abstain import Band
 from retrieval.answer import answer_from
 from retrieval.embed import Embedder
@@ -104,7 +103,7 @@ def run(embedder: Embedder, *, half: str = "all", tell: Callable[[str], None]) -
             for talk in load(path / "judged" / "conversations.jsonl")
             if half == "all" or tuning_half(talk.id) == (half == "tune")
         ]
-    with knowledge_base("demo", lambda db: demo.load(db, actor=SYSTEM), embedder, tell=tell) as kb:
+    with knowledge_base("demo", load_demo, embedder, tell=tell) as kb:
         tell("demo: asking")
         langs = sorted({talk.lang for talk in talks})
         return [

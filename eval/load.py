@@ -27,7 +27,6 @@ from urllib.parse import urlencode, urlsplit
 import numpy as np
 
 from ingest import demo
-from ingest.judged import load_questions
 
 READY = "is ready at "
 WAIT = 120.0
@@ -126,8 +125,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     given = parser.parse_args()
-    with demo.folder() as path:
-        questions = [query.text for query in load_questions(path / "judged", "demo").queries]
+    questions = [query.text for query in demo.questions().queries]
     result: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "clients": given.clients, "runs": []}
     with tempfile.TemporaryDirectory(prefix="answerwell-load-") as folder:
         data = Path(folder)

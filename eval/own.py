@@ -15,7 +15,6 @@ from kb.db import Database
 from kb.errors import NotFound, shown
 from kb.models import Item
 from kb.settings import Settings
-from retrieval.adapted import adapted
 from retrieval.embed import Embedder, load_embedder
 from retrieval.rerank import Reranking, configured
 from retrieval.search import Searcher
@@ -48,15 +47,7 @@ def live(settings: Settings) -> Iterator[Live]:
     """Give the knowledge base of a data folder, its index level with its database. Raises NotFound, and as opening."""
     db = database_of(settings)
     try:
-        opened = Generations(
-            db,
-            lambda name: _embedder(settings, name),
-            index_folder=settings.index_folder,
-            lock_folder=settings.data,
-            embedder=settings.embedder,
-            passage_tokens=settings.passage_tokens,
-            coarse=settings.vectors == "sq8",
-        ).open_active()
+        opened = Generations.of(settings, db, lambda name: _embedder(settings, name)).open_active()
         try:
             opened.indexer.catch_up()
             yield Live(db, opened, Searcher(db, opened.index, opened.embedder, configured(settings)))
@@ -67,8 +58,7 @@ def live(settings: Settings) -> Iterator[Live]:
 
 
 def _embedder(settings: Settings, name: str) -> Embedder:
-    plain = TitledEmbedder(load_embedder(name, settings.cache, settings.threads))
-    return adapted(plain, settings.adapters_folder)
+    return TitledEmbedder(load_embedder(name, settings.cache, settings.threads))
 
 
 def run_own(

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from retrieval.measures import mean, measure
 from retrieval.rerank import Reranked, Reranking, configured
 from retrieval.search import MAX_USED, checked_question, passage_text
 from retrieval.text import analyzer
-from retrieval.types import Candidates, Filters, Query
+from retrieval.types import Candidates, Query
 
 DEPTH = 100
 """Items kept of each ranking."""
@@ -176,7 +176,11 @@ def outcomes_of(
 
 def chosen(judged: JudgedSet, half: str, most: int | None = None) -> list[JudgedQuery]:
     """Return the judged queries of a half, of these at most `most`, drawn by a hash of the id."""
-    queries = [query for query in judged.judged() if half == "all" or tuning_half(query.id) == (half == "tune")]
+    return drawn((q for q in judged.judged() if half == "all" or tuning_half(q.id) == (half == "tune")), most)
+
+
+def drawn(queries: Iterable[JudgedQuery], most: int | None) -> list[JudgedQuery]:
+    """Return at most `most` of the queries, drawn by a hash of the id: always the same."""
     return sorted(queries, key=lambda query: hashlib.sha256(b"draw" + query.id.encode()).digest())[:most]
 
 
@@ -200,9 +204,8 @@ def rank(
         scope = scope_of(session, SYSTEM).published_only()
     for query in queries:
         text = checked_question(query.text)[:MAX_USED]
-        filters = Filters(langs=frozenset({query.target_lang})) if query.target_lang else Filters()
         asked = Query(terms=analyze(text), vector=embedder.embed_query(text), lang=language(text))
-        candidates = index.search(asked, scope=scope, filters=filters, limit=_PASSAGES)
+        candidates = index.search(asked, scope=scope, filters=query.filters, limit=_PASSAGES)
         known[query.id] = candidates.stats.terms_known, candidates.stats.terms
         for system, ranker in rankers.items():
             score = ranker(candidates, asked)

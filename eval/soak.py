@@ -24,7 +24,6 @@ from eval.bench_search import RandomVectors, corpus, written
 from eval.throwaway import KnowledgeBase, knowledge_base
 from ingest import demo
 from ingest.follower import Follower
-from ingest.judged import load_questions
 from kb import editorial
 from kb.access import SYSTEM, Principal
 from kb.content import Content, Profile
@@ -148,8 +147,7 @@ def main() -> None:
     parser.add_argument("--passages", type=int, default=5_000)
     given = parser.parse_args()
     documents = corpus(given.passages, random.Random(7))
-    with demo.folder() as path:
-        questions = [query.text for query in load_questions(path / "judged", "demo").queries]
+    questions = [query.text for query in demo.questions().queries]
     load = written(documents, lambda: Audience.PUBLIC)
     with knowledge_base("soak", load, RandomVectors(), tell=lambda line: print(line, file=sys.stderr)) as kb:
         result = Soak(kb, documents, questions, 60 * given.minutes).run()

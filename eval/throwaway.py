@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest import demo
 from ingest.generations import Generations, Opened
 from ingest.judged import JudgedSet
 from ingest.pipeline import Report, ingest
@@ -75,6 +76,11 @@ def knowledge_base(
         finally:
             opened.close()
             db.dispose()
+
+
+def load_demo(db: Database) -> Report:
+    """Load the shipped demo."""
+    return demo.load(db, actor=SYSTEM)
 
 
 def corpus_of(judged: JudgedSet) -> Callable[[Database], Report]:

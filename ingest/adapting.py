@@ -24,7 +24,7 @@ from retrieval.language import language
 from retrieval.measures import mean
 from retrieval.search import MAX_USED, Searcher, checked_question
 from retrieval.significance import randomisation
-from retrieval.types import Filters, Query
+from retrieval.types import Query
 
 ENOUGH = 20
 """Questions that each half needs, and each language to be moved."""
@@ -83,13 +83,10 @@ def adapt(
     `embedder` is the plain one. Adopted is what is better with p below SURE and no worse in any language.
     """
     plain = embedder.plain if isinstance(embedder, AdaptedEmbedder) else embedder
-    lesson_of = [one for one in judged if tuning_half(one.query.id)][:most]
-    held = [one for one in judged if not tuning_half(one.query.id)]
+    lesson_of, held, refusal = halves(judged, most)
     known = Adoption(None, len(lesson_of), len(held))
-    if min(len(lesson_of), len(held)) < ENOUGH:
-        return _no(
-            known, f"too few questions: {len(lesson_of)} to learn from, {len(held)} to measure on, {ENOUGH} each"
-        )
+    if refusal is not None:
+        return _no(known, refusal)
     tell(f"learning from {len(lesson_of)} questions")
     used, lesson = _lesson(db, index, plain, lesson_of)
     if len(used) < ENOUGH:
@@ -103,6 +100,14 @@ def adapt(
     before = ndcg(Searcher(db, index, plain), held)
     after = ndcg(Searcher(db, index, AdaptedEmbedder(plain, lambda: adapter)), held)
     return _judged(adapter, learnt, len(used), held, before, after)
+
+
+def halves(judged: Sequence[Judged], most: int) -> tuple[list[Judged], list[Judged], str | None]:
+    """Return the questions to learn from, at most `most`, those to measure on, and why these are not enough, if so."""
+    lesson = [one for one in judged if tuning_half(one.query.id)][:most]
+    held = [one for one in judged if not tuning_half(one.query.id)]
+    few = f"too few questions: {len(lesson)} to learn from, {len(held)} to measure on, {ENOUGH} each"
+    return lesson, held, few if min(len(lesson), len(held)) < ENOUGH else None
 
 
 def _judged(
@@ -180,8 +185,7 @@ def _lesson(db: Database, index: SearchIndex, plain: Embedder, judged: Sequence[
         of_name = published(session, {name for one in judged for name in one.relevant})
         near: set[int] = set()
         for one, vector in zip(judged, vectors, strict=True):
-            wanted = Filters(langs=frozenset({one.query.target_lang})) if one.query.target_lang else Filters()
-            found = index.search(Query(terms=[], vector=vector), scope=scope, filters=wanted, limit=_DEPTH)
+            found = index.search(Query(terms=[], vector=vector), scope=scope, filters=one.query.filters, limit=_DEPTH)
             near.update(int(passage) for passage in found.passage)
         rows = _passages(
             session, index.generation, plain.fingerprint, near, {i for ids in of_name.values() for i in ids}

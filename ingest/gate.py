@@ -19,7 +19,6 @@ from kb.db import Database
 from kb.models import Item
 from retrieval.measures import mean, measure
 from retrieval.search import Searcher
-from retrieval.types import Filters
 
 ENOUGH = 20
 """Fewer judged questions decide nothing."""
@@ -111,8 +110,7 @@ def ndcg(searcher: Searcher, judged: Sequence[Judged]) -> dict[str, float]:
     """Return nDCG@10 by question id, asked as one who may read everything."""
     rankings = {}
     for one in judged:
-        filters = Filters(langs=frozenset({one.query.target_lang})) if one.query.target_lang else None
-        hits = searcher.search(one.query.text, reader=SYSTEM, filters=filters, limit=10).hits
+        hits = searcher.search(one.query.text, reader=SYSTEM, filters=one.query.filters, limit=10).hits
         rankings[one.query.id] = [hit.found.external_id for hit in hits]
     return measure(rankings, {one.query.id: one.relevant for one in judged})[_MEASURE] if judged else {}
 

@@ -19,6 +19,8 @@ from kb.db import Database
 from kb.errors import Misconfigured
 from kb.generations import Recipe
 from kb.models import Generation, GenerationState
+from kb.settings import Settings
+from retrieval.adapted import adapted
 from retrieval.embed import Embedder
 from retrieval.local.engine import IndexDamaged, IndexMismatch, LocalIndex
 from retrieval.text import ANALYZER_VERSION, analyzer
@@ -70,6 +72,19 @@ class Generations:
         self._embedder = embedder
         self._passage_tokens = passage_tokens
         self._models: WeakValueDictionary[str, Embedder] = WeakValueDictionary()
+
+    @classmethod
+    def of(cls, settings: Settings, db: Database, load: Callable[[str], Embedder]) -> "Generations":
+        """Return what opens generations under these settings. `load` gives a plain embedder by its name."""
+        return cls(
+            db,
+            lambda name: adapted(load(name), settings.adapters_folder),
+            index_folder=settings.index_folder,
+            lock_folder=settings.data,
+            embedder=settings.embedder,
+            passage_tokens=settings.passage_tokens,
+            coarse=settings.vectors == "sq8",
+        )
 
     def active_number(self) -> int:
         """Return the number of the active generation, 0 for none."""

@@ -25,7 +25,7 @@ from sqlmodel import Session, col, select
 
 from ingest.chunk import CHUNKER_VERSION, Chunk, chunk
 from kb import changes, items
-from kb.compose import PATH_SEPARATOR, compose
+from kb.compose import PATH_SEPARATOR, composed
 from kb.db import Database
 from kb.models import Facet, Item, Passage, Revision, State, StoredVector
 from retrieval.embed import Embedder
@@ -183,14 +183,7 @@ class Indexer:
         return known
 
     def _passages(self, item: Item, revision: Revision) -> list[dict[str, Any]]:
-        text = compose(
-            lang=item.lang,
-            issue=revision.issue,
-            environment=revision.environment,
-            resolution=revision.resolution,
-            cause=revision.cause,
-            body=revision.body,
-        )
+        text = composed(item.lang, revision)
         chunks = chunk(revision.title, text, lang=item.lang, embedder=self._embedder, max_tokens=self._max_tokens)
         return [
             {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kb.errors import NotFound, UnreadableSource, shown
+from retrieval.types import Filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,11 @@ class JudgedQuery:
     answerable: bool
     target_lang: str | None
     """Only documents in this language are ranked (cross-language sets)."""
+
+    @property
+    def filters(self) -> Filters:
+        """What a search for it is restricted to."""
+        return Filters(langs=frozenset({self.target_lang})) if self.target_lang else Filters()
 
 
 @dataclass(frozen=True, slots=True)

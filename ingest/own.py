@@ -21,7 +21,7 @@ from sqlmodel import Session, col, select
 
 from ingest.judged import JudgedQuery, JudgedSet
 from kb import items
-from kb.compose import compose
+from kb.compose import composed
 from kb.content import title_key
 from kb.db import Database
 from kb.errors import Conflict, shown
@@ -176,14 +176,7 @@ def _documents(session: Session) -> Iterator[dict[str, Any]]:
         .order_by(col(Item.id))
     )
     for item, revision in session.exec(statement):
-        text = compose(
-            lang=item.lang,
-            issue=revision.issue,
-            environment=revision.environment,
-            resolution=revision.resolution,
-            cause=revision.cause,
-            body=revision.body,
-        )
+        text = composed(item.lang, revision)
         yield {
             "_id": item.number,
             "title": revision.title,

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.adapting import ENOUGH, MOST, Held, judge, published
+from ingest.adapting import MOST, Held, halves, judge, published
 from ingest.gate import Judged, ndcg
-from ingest.judged import tuning_half
 from kb.access import SYSTEM, scope_of
 from kb.db import Database
 from kb.models import now
+from retrieval import measures
 from retrieval.adapted import AdaptedEmbedder
 from retrieval.embed import Embedder
 from retrieval.fusion import fuse, order
@@ -27,7 +27,7 @@ from retrieval.own_fusion import OwnFusion
 from retrieval.search import MAX_USED, Searcher, checked_question
 from retrieval.text import analyzer
 from retrieval.tuned import TUNED
-from retrieval.types import Candidates, Filters, Query
+from retrieval.types import Candidates, Query
 
 SHIPPED = (TUNED.lexical_weight, TUNED.lexical_damping)
 GRID = (
@@ -96,11 +96,9 @@ def weigh(
     Measured with the adapter that `embedder` has now. Learnt without it: the adapter has seen the answers to these
     questions, so that cosines would seem to say more than they do. Adopted as an adapter is (`ingest.adapting.judge`).
     """
-    lesson = [one for one in judged if tuning_half(one.query.id)][:most]
-    held = [one for one in judged if not tuning_half(one.query.id)]
-    if min(len(lesson), len(held)) < ENOUGH:
-        few = f"too few questions: {len(lesson)} to learn from, {len(held)} to measure on, {ENOUGH} each"
-        return Weighing(None, len(lesson), refusal=few)
+    lesson, held, refusal = halves(judged, most)
+    if refusal is not None:
+        return Weighing(None, len(lesson), refusal=refusal)
     tell(f"weighing words against vectors by {len(lesson)} questions")
     best = learn(examples(db, index, embedder.plain, lesson))
     if best == SHIPPED:
@@ -135,12 +133,7 @@ def gain(one: Example, weight: float, damping: float) -> float:
     """Return nDCG@10 of a question fused so, an item in the place of its best passage."""
     ranking = order(fuse(one.found, one.query, weight=weight, damping=damping), one.found.passage)
     ranked = list(dict.fromkeys(one.found.item[ranking].tolist()))[:10]
-    best = sorted(one.grades.values(), reverse=True)[:10]
-    return _dcg([one.grades.get(item, 0) for item in ranked]) / _dcg(best)
-
-
-def _dcg(grades: Sequence[int]) -> float:
-    return float((np.array(grades) / np.log2(np.arange(2, len(grades) + 2))).sum())
+    return measures.ndcg([one.grades.get(item, 0) for item in ranked], one.grades.values())
 
 
 def examples(db: Database, index: SearchIndex, plain: Embedder, judged: Sequence[Judged]) -> list[Example]:
@@ -155,7 +148,6 @@ def examples(db: Database, index: SearchIndex, plain: Embedder, judged: Sequence
         if not grades:
             continue
         text = checked_question(one.query.text)[:MAX_USED]
-        filters = Filters(langs=frozenset({one.query.target_lang})) if one.query.target_lang else Filters()
         query = Query(terms=analyze(text), vector=plain.embed_query(text), lang=language(text))
-        found.append(Example(index.search(query, scope=scope, filters=filters, limit=_DEPTH), query, grades))
+        found.append(Example(index.search(query, scope=scope, filters=one.query.filters, limit=_DEPTH), query, grades))
     return found

@@ -5,6 +5,7 @@ What is searched, cited and shown is this text. `ingest.parse.decompose` is the 
 
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 from markdown_it import MarkdownIt
 
@@ -68,6 +69,21 @@ class Heading:
     """Number of the line after it."""
 
 
+class KCS(Protocol):
+    """What has the KCS fields and a body, each Markdown."""
+
+    @property
+    def issue(self) -> str: ...
+    @property
+    def environment(self) -> str: ...
+    @property
+    def resolution(self) -> str: ...
+    @property
+    def cause(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+
+
 def section_title(field: str, lang: str) -> str:
     """Return the title of the section that holds `field`, in the language (English where there is no other)."""
     lang = lang.lower()
@@ -104,6 +120,18 @@ def compose(
         return body
     intro, rest = _split_at_heading(body)
     return "\n\n".join(part for part in (intro, *sections, _lifted(rest)) if part)
+
+
+def composed(lang: str, fields: KCS) -> str:
+    """Return the one Markdown text of what holds the KCS fields and a body: a revision, a document."""
+    return compose(
+        lang=lang,
+        issue=fields.issue,
+        environment=fields.environment,
+        resolution=fields.resolution,
+        cause=fields.cause,
+        body=fields.body,
+    )
 
 
 def headings(text: str) -> list[Heading]:

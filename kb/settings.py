@@ -17,6 +17,12 @@ def _cache_home() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "answerwell"
 
 
+ANSWER_RISK = 0.1
+"""Share of wrong answers that is borne where nothing else is set."""
+ANSWERABLE = 0.8
+"""Share of the questions asked that have an answer, where nothing else is set."""
+
+
 class Settings(BaseSettings):
     """Where things are and how they run. Values come from the environment; the command line may override `data`."""
 
@@ -39,13 +45,16 @@ class Settings(BaseSettings):
         description="How vectors are scanned: fp16, exactly; sq8, by 8-bit codes in half the memory.",
     )
     answer_risk: float = Field(
-        default=0.1,
+        default=ANSWER_RISK,
         gt=0,
         lt=1,
         description="Share of wrong answers that is borne: lower answers less often; between, questions are offered.",
     )
     answerable: float = Field(
-        default=0.8, gt=0, lt=1, description="Share of the questions asked that this knowledge base has an answer to."
+        default=ANSWERABLE,
+        gt=0,
+        lt=1,
+        description="Share of the questions asked that this knowledge base has an answer to.",
     )
     reranker: str | None = Field(
         default=None,

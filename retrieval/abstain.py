@@ -16,16 +16,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from math import exp, inf, log
 
+from kb.settings import ANSWER_RISK, ANSWERABLE
+from retrieval.language import primary
 from retrieval.search import Hit, Results
 from retrieval.text import analyze
 from retrieval.tuned import TUNED, Confidence, Model
 
-RISK = 0.1
-"""Share of wrong answers that is borne where nothing else is set."""
-ANSWERABLE = 0.8
-"""Share of the questions asked that have an answer, where nothing else is set."""
 OFFERED = 1 / 3
 """Least confidence at which questions are offered: of three such offers one begins with the right one."""
 CONSIDERED = 10
@@ -37,8 +36,6 @@ _SAME = 0.8
 """Share of words in common from which two titles are of one thing."""
 _CODE = re.compile(r"(?=.*\d)[a-z]+[-_]?[a-z]?\d+")
 """Letters and a number in one, as analyzed: fb-e21, app-1103, kb5034441."""
-
-
 _STRICT = re.compile(r"[a-z]+-[a-z]?\d{2,}|[a-z]{2,4}\d{4,}")
 """What can be nothing but a code: win11 and wifi6 are none."""
 
@@ -81,7 +78,8 @@ def features(results: Results) -> Features:
     asked = set(results.terms)
     said = asked & set(analyze(f"{first.found.title}\n{first.found.text}"))
     title = set(analyze(first.found.title))
-    others = [hit for hit in hits[1:] if not _alike(title, set(analyze(hit.found.title)))][:_NEXT] or hits[1:][-1:]
+    different = (hit for hit in hits[1:] if not _alike(title, set(analyze(hit.found.title))))
+    others = list(islice(different, _NEXT)) or hits[1:][-1:]
     nearest = max(hit.dense for hit in hits[:3])
     elsewhere = _mean([hit.dense for hit in others], results.dense_mean)
     lead = max(0.0, nearest - elsewhere)
@@ -97,7 +95,7 @@ def features(results: Results) -> Features:
 
 def group(results: Results) -> str:
     """Return which model is asked: `zh`, `across` where the first hit is in another language, else `other`."""
-    spoken, found = results.lang.split("-")[0], results.hits[0].found.lang.split("-")[0] if results.hits else ""
+    spoken, found = primary(results.lang), primary(results.hits[0].found.lang) if results.hits else ""
     if found and "und" not in (spoken, found) and found != spoken:
         return "across"
     return "zh" if spoken == "zh" else "other"
@@ -134,7 +132,7 @@ def threshold(confidence: Confidence, risk: float, answerable: float) -> float:
     return least
 
 
-def decide(results: Results, *, risk: float = RISK, answerable: float = ANSWERABLE) -> Decision:
+def decide(results: Results, *, risk: float = ANSWER_RISK, answerable: float = ANSWERABLE) -> Decision:
     """Return the band for what was found, and how sure that is.
 
     `risk`: the share of wrong answers that is borne. `answerable`: the share of questions that have an answer.

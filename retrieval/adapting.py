@@ -15,6 +15,8 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from retrieval.measures import ndcg
+
 Floats = npt.NDArray[np.float32]
 
 NEGATIVES = ((0, 0.0), (5, 0.5), (5, 1.0), (20, 0.5), (20, 0.7))
@@ -129,7 +131,6 @@ def _judged(lesson: Lesson, questions: Floats) -> tuple[npt.NDArray[np.float64],
     found, best = np.zeros(len(questions)), np.zeros(len(questions))
     starts = np.flatnonzero(np.diff(lesson.item, prepend=-1))
     items = lesson.item[starts]
-    discount = 1 / np.log2(np.arange(2, _DEPTH + 2))
     most = min(_DEPTH, len(items))
     for rows, cosine in _scored(lesson, questions):
         by_item = np.maximum.reduceat(cosine, starts, axis=1)
@@ -138,9 +139,7 @@ def _judged(lesson: Lesson, questions: Floats) -> tuple[npt.NDArray[np.float64],
         best[rows] = by_item.max(axis=1)
         for at, ranked in zip(rows, top, strict=True):
             grades = lesson.relevant[at]
-            gained = sum(grades.get(int(items[n]), 0) * d for n, d in zip(ranked, discount, strict=False))
-            ideal = sum(g * d for g, d in zip(sorted(grades.values(), reverse=True), discount, strict=False))
-            found[at] = gained / ideal if ideal else 0.0
+            found[at] = ndcg([grades.get(int(items[n]), 0) for n in ranked], grades.values(), _DEPTH)
     return found, best
 
 

@@ -9,7 +9,7 @@ from kb.access import Scope
 from kb.fixed import FixedAnswer
 from kb.items import Found
 from kb.models import Facet
-from retrieval.language import language
+from retrieval.language import language, primary
 from retrieval.types import Filters
 
 
@@ -37,7 +37,7 @@ def fixed_answer(
     """
     spoken = language(question)
     chosen = [found for found in fixed.lookup(session, scope, question) if _admitted(found, filters)]
-    wanted = [lang.split("-")[0].lower(), spoken] if lang else [spoken]
+    wanted = [primary(lang), spoken] if lang else [spoken]
     ranked = sorted(chosen, key=lambda found: wanted.index(own) if (own := _lang(found)) in wanted else len(wanted))
     if not ranked or (lang and _lang(ranked[0]) not in wanted):
         return None
@@ -69,7 +69,7 @@ def fixed_answer(
 
 
 def _lang(found: FixedAnswer) -> str:
-    return found.view.item.lang.split("-")[0].lower()
+    return primary(found.view.item.lang)
 
 
 def _admitted(found: FixedAnswer, filters: Filters) -> bool:

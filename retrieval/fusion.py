@@ -21,6 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from retrieval.language import primary
 from retrieval.tuned import TUNED
 from retrieval.types import Candidates, Query
 
@@ -58,18 +59,14 @@ def order(score: npt.NDArray[np.float64], passage: npt.NDArray[np.int64]) -> npt
 
 def _said(candidates: Candidates, query: Query) -> npt.NDArray[np.float64]:
     """Return what a shared word says about each candidate, 0 to 1."""
-    spoken = _primary(query.lang)
+    spoken = primary(query.lang)
     if spoken == "und" or spoken in _IDEOGRAPHIC:
         return np.ones(len(candidates))
     langs, places = np.unique(candidates.lang, return_inverse=True)
     elsewhere = _named(query.terms)
-    return np.array([1.0 if _primary(str(lang)) in (spoken, "und") else elsewhere for lang in langs])[places]
+    return np.array([1.0 if primary(str(lang)) in (spoken, "und") else elsewhere for lang in langs])[places]
 
 
 def _named(terms: Sequence[str]) -> float:
     """Return the share of terms that are the same in every language: codes, versions, numbers."""
     return sum(any(c.isdigit() for c in term) for term in terms) / len(terms) if terms else 0.0
-
-
-def _primary(lang: str) -> str:
-    return lang.split("-", 1)[0].casefold()

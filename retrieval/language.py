@@ -50,6 +50,11 @@ def language(text: str) -> str:
     return "en" if ascii_only and sure < _SURE else str(found)
 
 
+def primary(lang: str) -> str:
+    """Return the primary language of a BCP 47 tag, lower case: zh of zh-Hant."""
+    return lang.split("-", 1)[0].casefold()
+
+
 @cache
 def _identifier() -> _Identifier:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier

@@ -16,6 +16,7 @@ from kb.content import storable, title_key
 from kb.db import Database
 from kb.errors import InvalidInput, KBError, TooLarge, shown
 from kb.items import Found
+from kb.settings import ANSWER_RISK, ANSWERABLE
 from retrieval.adapted import comparable, fused
 from retrieval.embed import Embedder
 from retrieval.fusion import order
@@ -100,8 +101,8 @@ class Searcher:
         embedder: Embedder,
         reranking: Reranking | None = None,
         *,
-        risk: float = 0.1,
-        answerable: float = 0.8,
+        risk: float = ANSWER_RISK,
+        answerable: float = ANSWERABLE,
     ) -> None:
         """`index` was made with `embedder`. `reranking`: what orders the best of each search anew, if anything.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands.common import FAULTS, OK, DataOption, JsonOption, emit, out, say, services, settings
+from api.commands.common import FAULTS, OK, DataOption, JsonOption, emit, judged_option, out, say, services, settings
 from api.services import open_database
 from ingest.adapting import Adoption, adapt
 from ingest.gate import questions
@@ -25,13 +25,7 @@ def register(root: typer.Typer) -> None:
 def command(
     judged: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--judged",
-            metavar="DIR",
-            exists=True,
-            file_okay=False,
-            help="Judged questions beside those of the event log (queries.jsonl, qrels.tsv); may be repeated.",
-        ),
+        judged_option("beside those of the event log (queries.jsonl, qrels.tsv); may be repeated."),
     ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Search without what was learnt from now on.")] = False,
     data: DataOption = None,

@@ -32,6 +32,12 @@ RoleOption = Annotated[
     str, typer.Option("--as", metavar="ROLE", help="Read as: anonymous, customer, agent, editor or admin.")
 ]
 
+
+def judged_option(which: str) -> Any:
+    """Return the option that names folders of judged questions; `which` ends its help."""
+    return typer.Option("--judged", metavar="DIR", exists=True, file_okay=False, help=f"Judged questions {which}")
+
+
 err = Console(stderr=True)
 out = Console()
 

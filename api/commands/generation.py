@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.commands.common import FAULTS, OK, DataOption, JsonOption, emit, out, progress, say, settings
+from api.commands.common import FAULTS, OK, DataOption, JsonOption, emit, judged_option, out, progress, say, settings
 from api.services import open_database, open_generations
 from ingest.gate import Changed, Judged, Verdict, compare, questions
 from ingest.generations import Generations, Opened
@@ -29,13 +29,7 @@ app = typer.Typer(
 
 JudgedOption = Annotated[
     list[Path] | None,
-    typer.Option(
-        "--judged",
-        metavar="DIR",
-        exists=True,
-        file_okay=False,
-        help="Judged questions (queries.jsonl, qrels.tsv); may be repeated (default: judged/ in the data folder).",
-    ),
+    judged_option("(queries.jsonl, qrels.tsv); may be repeated (default: judged/ in the data folder)."),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Switch even if the judged questions fare worse.")]
 NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", help="As kb generation list shows it.")]

@@ -17,7 +17,7 @@ from api.schemas import answer_event, search_event
 from api.web import Page, rendering
 from kb import items
 from kb.access import Principal, Scope, scope_of
-from kb.compose import compose
+from kb.compose import composed
 from kb.content import storable
 from kb.errors import Forbidden, InvalidInput, NotFound
 from kb.events import Happened
@@ -302,14 +302,7 @@ def by_topic(request: Request, reader: ReaderDep, topic: str, start: Text = "0")
 def compose_view(view: ItemView) -> str:
     """Return the whole text of an item as one Markdown."""
     revision = view.revision
-    return compose(
-        lang=view.item.lang,
-        issue=revision.issue,
-        environment=revision.environment,
-        resolution=revision.resolution,
-        cause=revision.cause,
-        body=revision.body,
-    )
+    return composed(view.item.lang, revision)
 
 
 def _browse(page: Page, reader: Principal, facet: Facet, value: str, start: str) -> Response:

@@ -13,7 +13,7 @@ from ingest.chunk import chunk
 from ingest.document import Document
 from ingest.judged import load_questions
 from ingest.sources import walk
-from kb.compose import compose
+from kb.compose import composed
 from retrieval.embed import Embedder
 from retrieval.language import language
 from retrieval.text import analyze
@@ -72,14 +72,7 @@ def _documents(path: Path) -> Iterator[Document]:
 
 def _passages(document: Document, embedder: Embedder, max_tokens: int) -> list[str]:
     lang = document.lang or language(f"{document.title}\n{document.body}")
-    text = compose(
-        lang=lang,
-        issue=document.issue,
-        environment=document.environment,
-        resolution=document.resolution,
-        cause=document.cause,
-        body=document.body,
-    )
+    text = composed(lang, document)
     return [
         piece.search_text for piece in chunk(document.title, text, lang=lang, embedder=embedder, max_tokens=max_tokens)
     ]

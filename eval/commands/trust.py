@@ -13,9 +13,10 @@ from rich.table import Table
 
 from eval import calibrate
 from eval.vectors import embedder_of
+from ingest import demo
 from ingest.judged import load
-from kb.settings import load_settings
-from retrieval.abstain import RISK, probability, threshold
+from kb.settings import ANSWER_RISK, load_settings
+from retrieval.abstain import probability, threshold
 from retrieval.tuned import TUNED, confidence
 
 
@@ -26,7 +27,9 @@ def calibrate_command(
         typer.Option("--as-is", help="A set with unanswerable questions, reported with all its documents; repeatable."),
     ] = None,
     most: Annotated[int, typer.Option(min=1, help="Questions of each set, drawn by a hash of the id.")] = 700,
-    risk: Annotated[float, typer.Option(min=0.001, max=0.999, help="Share of wrong answers that is borne.")] = RISK,
+    risk: Annotated[
+        float, typer.Option(min=0.001, max=0.999, help="Share of wrong answers that is borne.")
+    ] = ANSWER_RISK,
     write: Annotated[bool, typer.Option("--write", help="Fit anew and write retrieval/tuned.json.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -40,7 +43,7 @@ def calibrate_command(
     def tell(message: str) -> None:
         err.print(message, highlight=False)
 
-    sets, whole = [calibrate.shipped(), *(load(folder) for folder in folders)], [load(folder) for folder in as_is or []]
+    sets, whole = [demo.questions(), *(load(folder) for folder in folders)], [load(folder) for folder in as_is or []]
     with embedder_of(settings) as embedder:
         cases = [case for judged in sets for case in calibrate.collect(judged, embedder, most=most, tell=tell)]
         others = [c for j in whole for c in calibrate.collect(j, embedder, most=most, whole=True, tell=tell)]

@@ -18,6 +18,7 @@ from eval.reading import Outcome as Reading
 from eval.reading import load_answers, read_all
 from eval.run import SYSTEMS, Outcome, Ranker, run
 from eval.throwaway import READER, Tell, corpus_of, knowledge_base
+from ingest import demo
 from ingest.judged import JudgedSet, load
 from kb.settings import Settings
 from retrieval.abstain import CONSIDERED, decide, probability, threshold
@@ -129,7 +130,7 @@ def measured(
     trust: list[calibrate.Trust] = []
     cases = [
         case
-        for judged in (calibrate.shipped(), *sets)
+        for judged in (demo.questions(), *sets)
         for case in calibrate.collect(judged, embedder, most=2 * most, tell=tell)
     ]
     trust += calibrate.by_set_and_group(cases, score, least)

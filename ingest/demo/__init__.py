@@ -5,12 +5,16 @@ from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from ingest.judged import JudgedSet, load_questions
 from ingest.pipeline import Report, ingest
 from kb.access import Principal
 from kb.db import Database
 
 SOURCE = "vellamo"
 """Name of the source that the demo's items are kept under."""
+
+NAME = "demo"
+"""Name of its judged set."""
 
 _CONTENT = ("articles", "cases.jsonl", "lessons.jsonl")
 
@@ -20,6 +24,12 @@ def folder() -> Iterator[Path]:
     """Give the folder of the demo content as files."""
     with as_file(files(__package__)) as path:
         yield path
+
+
+def questions() -> JudgedSet:
+    """Return its judged questions."""
+    with folder() as path:
+        return load_questions(path / "judged", NAME)
 
 
 def load(db: Database, *, actor: Principal, on_progress: Callable[[Report], None] | None = None) -> Report:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.fields import parts_of, weighed
+from eval.fields import found_for, parts_of, weighed
 from eval.throwaway import knowledge_base
 from ingest.judged import JudgedQuery, JudgedSet
 from ingest.pipeline import Report
@@ -36,10 +36,11 @@ def test_an_issue_that_weighs_brings_its_item_to_the_front() -> None:
     plain = FakeEmbedder()
     with knowledge_base("two", load, TitledEmbedder(plain), tell=lambda _: None) as kb:
         parts = parts_of(kb, plain)
+        asked = found_for(kb, [query], plain, len(parts.passages))
         having = np.any(parts.fields["issue"], axis=1)
         assert sorted(parts.items) == sorted(ITEMS)
         assert having.tolist() == [name == "a" for name in parts.items]
-        assert weighed(kb, judged, [query], plain, parts, {"issue": 0.0})[0] < 1
-        assert weighed(kb, judged, [query], plain, parts, {"issue": 5.0})[0] == 1
-        same = weighed(kb, judged, [query], plain, parts, {"similar questions": 5.0})
-        assert same == weighed(kb, judged, [query], plain, parts, {"issue": 0.0})
+        assert weighed(judged, asked, parts, {"issue": 0.0})[0] < 1
+        assert weighed(judged, asked, parts, {"issue": 5.0})[0] == 1
+        same = weighed(judged, asked, parts, {"similar questions": 5.0})
+        assert same == weighed(judged, asked, parts, {"issue": 0.0})

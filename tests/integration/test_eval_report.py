@@ -11,6 +11,7 @@ from eval.reading import OURS
 from eval.report import page
 from eval.report.measure import COMPARED, PARTS, Measured, measured
 from eval.run import chosen, run
+from ingest import demo
 from ingest.judged import load, tuning_half
 from kb.errors import NotFound
 from kb.settings import load_settings
@@ -94,7 +95,7 @@ def test_constants_are_written_with_their_run(folder: Path, tmp_path: Path, monk
     package = tmp_path / "retrieval"
     package.mkdir()
     monkeypatch.setattr("retrieval.__path__", [str(package)])
-    cases = [c for j in (load(folder), calibrate.shipped()) for c in calibrate.collect(j, FakeEmbedder(), most=40)]
+    cases = [c for j in (load(folder), demo.questions()) for c in calibrate.collect(j, FakeEmbedder(), most=40)]
     tried = tune.Tried(2.0, 0.1, {"set": 0.01}, {"set": 24})
     written = json.loads(tune.record(tried, "e5-small").read_text())
     assert written["fusion"]["lexical_weight"] == 2.0

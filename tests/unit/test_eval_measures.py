@@ -4,10 +4,12 @@ import math
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingest.judged import load, tuning_half
 from kb.errors import NotFound, UnreadableSource
-from retrieval.measures import mean, measure
+from retrieval.measures import mean, measure, ndcg
 
 
 def test_measures_by_hand() -> None:
@@ -20,6 +22,14 @@ def test_measures_by_hand() -> None:
     assert found["recall@100"]["q2"] == 1.0
     assert mean(found["recall@10"]) == pytest.approx(1 / 3)
     assert mean({}) == 0.0
+
+
+@given(st.lists(st.integers(0, 3), max_size=14), st.lists(st.integers(1, 3), max_size=12))
+def test_ndcg_of_one_ranking_is_that_of_trec_eval(ranked: list[int], missed: list[int]) -> None:
+    names = [f"d{place}" for place in range(len(ranked))]
+    qrels = dict(zip(names, ranked, strict=True)) | {f"missed{n}": grade for n, grade in enumerate(missed)}
+    expected = measure({"q": names}, {"q": qrels})["ndcg@10"]["q"]
+    assert ndcg(ranked, qrels.values()) == pytest.approx(expected)
 
 
 def test_equal_documents_keep_the_rankings_order() -> None:
