@@ -23,12 +23,12 @@ import numpy.typing as npt
 from sqlmodel import col, select
 
 from eval.run import drawn
-from eval.throwaway import READER, Tell, corpus_of, knowledge_base, load_demo
+from eval.throwaway import READER, KnowledgeBase, Tell, corpus_of, knowledge_base, load_demo
 from eval.tune import update
 from ingest import demo
 from ingest.judged import JudgedQuery, JudgedSet, tuning_half
 from ingest.pipeline import Report
-from kb import editorial
+from kb import editorial, items
 from kb.access import SYSTEM
 from kb.db import Database
 from kb.models import Item
@@ -99,21 +99,40 @@ def collect(
 
     `whole`: take nothing away; questions marked unanswerable are then those without an answer.
     """
-    away, documents = (set[str](), set[str]()) if whole else taken_away(judged)
-    asked = drawn((query for query in judged.queries if not query.answerable or query.id in judged.qrels), most)
+    documents = set[str]() if whole else taken_away(judged)[1]
     load_it = load_demo if judged.name == demo.NAME else corpus_of(judged)
     with knowledge_base(judged.name, lambda db: _without(db, load_it, documents), embedder, tell=tell) as kb:
-        tell(f"{judged.name}: asking {len(asked)} questions")
-        return [_case(kb.searcher, judged, query, away) for query in asked]
+        return ask(kb, judged, most=most, whole=whole, tell=tell)
+
+
+def ask(
+    kb: KnowledgeBase, judged: JudgedSet, *, most: int | None, whole: bool = False, tell: Tell = lambda _: None
+) -> list[Case]:
+    """Ask a knowledge base, with all of a set's documents or without those of `taken_away`; see `collect`.
+
+    Documents that are to be away, and are not, are taken away here.
+    """
+    away, documents = (set[str](), set[str]()) if whole else taken_away(judged)
+    take_away(kb.db, documents)
+    kb.opened.indexer.catch_up()
+    asked = drawn((query for query in judged.queries if not query.answerable or query.id in judged.qrels), most)
+    tell(f"{judged.name}: asking {len(asked)} questions")
+    return [_case(kb.searcher, judged, query, away) for query in asked]
 
 
 def _without(db: Database, load_it: Callable[[Database], Report], documents: Collection[str]) -> Report:
     """Load, then take documents away again, before anything is embedded."""
     report = load_it(db)
-    with db.write() as session:
-        for item in session.exec(select(Item).where(col(Item.external_id).in_(documents))).all():
-            editorial.delete(session, item, actor=SYSTEM)
+    take_away(db, documents)
     return report
+
+
+def take_away(db: Database, documents: Collection[str]) -> None:
+    """Delete the documents of these names for good."""
+    with db.write() as session:
+        for some in items.batched(sorted(documents), 500):
+            for item in session.exec(select(Item).where(col(Item.external_id).in_(some))).all():
+                editorial.delete(session, item, actor=SYSTEM)
 
 
 def _case(searcher: Searcher, judged: JudgedSet, query: JudgedQuery, away: Collection[str]) -> Case:
@@ -269,10 +288,18 @@ def _auroc(positive: npt.NDArray[np.bool_], p: Floats) -> float | None:
 
 
 def by_set_and_group(
-    cases: Sequence[Case], score: Callable[[Sequence[Case]], Floats], least: float, *, together: bool = True
+    cases: Sequence[Case],
+    score: Callable[[Sequence[Case]], Floats],
+    least: float,
+    *,
+    together: bool = True,
+    tuning: bool = False,
 ) -> Iterator[Trust]:
-    """Yield how far confidence can be trusted on the report half: of each set and, `together`, each group and all."""
-    report = [case for case in cases if not case.tuning]
+    """Yield how far confidence can be trusted on the report half: of each set and, `together`, each group and all.
+
+    `tuning`: on the other half, which the models were fitted on.
+    """
+    report = [case for case in cases if case.tuning == tuning]
     names = list(dict.fromkeys(case.set for case in report))
     parts = [(name, [case for case in report if case.set == name]) for name in names]
     if together:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlmodel import select
 
-from eval.throwaway import corpus_of, knowledge_base
+from eval.throwaway import KnowledgeBase, Tell, corpus_of, knowledge_base
 from ingest.judged import JudgedQuery, JudgedSet, tuning_half
 from kb import items
 from kb.access import SYSTEM, scope_of
@@ -119,9 +119,24 @@ def run(
     rankers = systems if isinstance(systems, Mapping) else named(systems, reranking)
     tell = on_progress or (lambda _: None)
     with knowledge_base(judged.name, corpus_of(judged), embedder, max_tokens=max_tokens, tell=tell) as kb:
-        tell(f"{judged.name}: ranking")
-        queries = chosen(judged, half, most)
-        rankings, known = rank(kb.db, kb.index, embedder, queries, rankers, names_of(kb.db), reranking)
+        return ranked(kb, judged, rankers, embedder, half=half, most=most, reranking=reranking, tell=tell)
+
+
+def ranked(
+    kb: KnowledgeBase,
+    judged: JudgedSet,
+    rankers: Mapping[str, Ranker],
+    embedder: Embedder,
+    *,
+    half: str,
+    most: int | None,
+    reranking: Reranking | None = None,
+    tell: Tell,
+) -> list[Outcome]:
+    """Rank the judged queries of a set that is loaded; see `run`."""
+    tell(f"{judged.name}: ranking, {half}")
+    queries = chosen(judged, half, most)
+    rankings, known = rank(kb.db, kb.index, embedder, queries, rankers, names_of(kb.db), reranking)
     return outcomes_of(judged, rankings, known, half, kb.documents)
 
 

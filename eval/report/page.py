@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from eval.calibrate import Trust
 from eval.reading import MEASURES, OURS
-from eval.report.measure import COMPARED, PARTS, Measured
-from eval.report.plots import bars, lines
+from eval.report.measure import COMPARED, PARTS, REPORT, TIMED, TUNE, Measured
+from eval.report.plots import bars, lines, ranges
+from eval.run import Outcome
 
 NAMES = {"bm25": "BM25", "dense": "dense", "rrf": "RRF", "convex": "convex .6/.4", "hybrid": "hybrid"}
 _STYLE = """
@@ -25,7 +27,7 @@ Table = tuple[Sequence[str], list[list[str]]]
 def pictures(found: Measured) -> dict[str, str]:
     """Return the report's pictures as SVG by name."""
     by_set: dict[str, dict[str, float]] = {}
-    for outcome in found.outcomes:
+    for outcome in _of_half(found, REPORT):
         by_set.setdefault(outcome.set, {})[NAMES[outcome.system]] = outcome.values["ndcg@10"]
     groups = {one.name.removeprefix("all "): one for one in found.trust if one.name.startswith("all")}
     sets = {one.name: one for one in found.trust if not one.name.startswith("all")}
@@ -43,7 +45,19 @@ def pictures(found: Measured) -> dict[str, str]:
             y="share of answers that are wrong",
             level=found.about["risk"],
         ),
+        "quality-latency": ranges(
+            {name: _by_size(found, name) for name in TIMED}, x="passages of the set", y="ms, p50 up to p95"
+        ),
     }
+
+
+def _by_size(found: Measured, name: str) -> list[tuple[float, float, float]]:
+    """Return (passages, p50, p95) of what was timed, smallest knowledge base first."""
+    return sorted((one.passages, one.p50, one.p95) for one in found.costs if one.name == name)
+
+
+def _of_half(found: Measured, half: str) -> list[Outcome]:
+    return [outcome for outcome in found.outcomes if outcome.half == half]
 
 
 def markdown(found: Measured) -> str:
@@ -57,10 +71,10 @@ def markdown(found: Measured) -> str:
 def html(found: Measured) -> str:
     """Return the whole report as one page that needs nothing else."""
     drawn = pictures(found)
-    after = {"Retrieval": "quality-retrieval", "Confidence": "quality-calibration"}
+    after = {"Retrieval": "quality-retrieval", "Confidence": "quality-calibration", "Cost": "quality-latency"}
     parts = []
     for title, text, table in _sections(found):
-        parts.append(f"<h2>{escape(title)}</h2><p>{escape(text)}</p>{_html(table)}")
+        parts.append(f"<h2>{escape(title)}</h2><p>{_emphasised(text)}</p>{_html(table)}")
         if title in after:
             parts.append(drawn[after[title]])
         if title == "Confidence":
@@ -76,13 +90,18 @@ def html(found: Measured) -> str:
 
 def _sections(found: Measured) -> Iterable[tuple[str, str, Table]]:
     about = found.about
-    gains = [-one.regret for one in found.regrets if one.system == "hybrid"]
     yield (
         "Retrieval",
         f"nDCG@10 on report halves, at most {about['most']} queries a set, one configuration for all. Gain: of the "
         f"hybrid over the better of its legs on the set (the oracle); p: that the two are the same, Fisher's "
-        f"randomisation. Mean gain {sum(gains) / max(1, len(gains)):+.4f}, worst {min(gains, default=0):+.4f}.",
-        _retrieval(found),
+        f"randomisation. {_gains(found, REPORT)}",
+        _retrieval(found, REPORT),
+    )
+    yield (
+        "Retrieval, tuning halves",
+        f"The same on the other half of each set: **the constants of the fusion were chosen on these**, but for "
+        f"sets that retrieval/tuned.json does not name. {_gains(found, TUNE)}",
+        _retrieval(found, TUNE),
     )
     yield (
         "What each part of fusion buys",
@@ -94,7 +113,12 @@ def _sections(found: Measured) -> Iterable[tuple[str, str, Table]]:
         f"Half of each set's questions have their documents taken away. ECE: expected calibration error, 10 bins. "
         f"AUROC: between questions with and without their documents, and between right and other first hits. "
         f"Answered at a risk of {about['risk']} where {about['answerable']} of the questions have an answer.",
-        _trust(found),
+        _trust(found.trust),
+    )
+    yield (
+        "Confidence, tuning halves",
+        "The same on the other half of each set: **the models of confidence were fitted on these**.",
+        _trust(found.trust_tuning),
     )
     if found.readings:
         yield (
@@ -104,14 +128,24 @@ def _sections(found: Measured) -> Iterable[tuple[str, str, Table]]:
             f"(p at least {SAME:.2f}).",
             _readings(found),
         )
-    yield "Cost", "Milliseconds for one question, after its candidates are there.", _costs(found)
+    yield (
+        "Cost",
+        "Milliseconds for one question, p50 and p95, by set; search: all of it but for embedding the question.",
+        _costs(found),
+    )
 
 
-def _retrieval(found: Measured) -> Table:
+def _gains(found: Measured, half: str) -> str:
+    gains = [-one.regret for one in found.regrets[half] if one.system == "hybrid"]
+    return f"Mean gain {sum(gains) / max(1, len(gains)):+.4f}, worst {min(gains, default=0):+.4f}."
+
+
+def _retrieval(found: Measured, half: str) -> Table:
     rows = []
-    gains = {one.set: one for one in found.regrets if one.system == "hybrid"}
-    for name in dict.fromkeys(outcome.set for outcome in found.outcomes):
-        of = {outcome.system: outcome for outcome in found.outcomes if outcome.set == name}
+    gains = {one.set: one for one in found.regrets[half] if one.system == "hybrid"}
+    outcomes = _of_half(found, half)
+    for name in dict.fromkeys(outcome.set for outcome in outcomes):
+        of = {outcome.system: outcome for outcome in outcomes if outcome.set == name}
         best = max(outcome.values["ndcg@10"] for outcome in of.values())
         row = [name, str(next(iter(of.values())).queries)]
         for system in COMPARED:
@@ -129,7 +163,7 @@ def _parts(found: Measured) -> Table:
     return ["set", *names], [*rows, ["mean", *(f"{mean:.4f}" for mean in means)]]
 
 
-def _trust(found: Measured) -> Table:
+def _trust(measured: Sequence[Trust]) -> Table:
     head = ["set", "questions", "without", "first right", "ECE", "AUROC in/out", "AUROC right", "answered", "wrong"]
     rows = [
         [
@@ -144,7 +178,7 @@ def _trust(found: Measured) -> Table:
             _short(one.wrong),
             _short(one.withheld_answered),
         ]
-        for one in found.trust
+        for one in measured
     ]
     return [*head, "without, answered"], rows
 
@@ -160,12 +194,23 @@ def _readings(found: Measured) -> Table:
 
 
 def _costs(found: Measured) -> Table:
-    rows = [[one.name, f"{one.p50:.3g}", f"{one.p95:.3g}", str(one.questions)] for one in found.costs]
-    return ["part", "p50 ms", "p95 ms", "questions"], rows
+    rows = []
+    for name in dict.fromkeys(one.set for one in found.costs):
+        of = {one.name: one for one in found.costs if one.set == name}
+        some = next(iter(of.values()))
+        cells = [f"{of[part].p50:.3g} / {of[part].p95:.3g}" if part in of else "" for part in TIMED]
+        rows.append([name, f"{some.passages:,}", *cells])
+    return ["set", "passages", *TIMED], rows
 
 
 def _short(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}".removeprefix("0") if value < 1 else f"{value:.3f}"
+
+
+def _emphasised(text: str) -> str:
+    """Return HTML of a text whose only markup is **this**."""
+    parts = enumerate(text.split("**"))
+    return "".join(f"<strong>{escape(part)}</strong>" if n % 2 else escape(part) for n, part in parts)
 
 
 def _markdown(table: Table) -> str:

@@ -26,6 +26,8 @@ _STYLE: Any = {
 }
 COLOURS = ("#0969da", "#bc4c00", "#8250df", "#1a7f37", "#9a6700", "#cf222e", "#57606a")
 
+_SIZES = [size * 10**power for power in range(8) for size in (1, 2, 5)]
+
 Points = Sequence[tuple[float, float]]
 
 
@@ -74,6 +76,43 @@ def lines(series: Mapping[str, Points], *, x: str, y: str, diagonal: bool = Fals
                 marker="o" if diagonal else None,
                 markersize=3,
             )
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+        return _svg(figure, f"{y} by {x}")
+
+
+def ranges(series: Mapping[str, Sequence[tuple[float, float, float]]], *, x: str, y: str) -> str:
+    """Draw (x, y, end of a bar up from y) of each name, both axes logarithmic, names beside one another."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(8.6, 4.2), layout="constrained")
+        axes = figure.add_subplot(xscale="log", yscale="log")
+        for number, (name, points) in enumerate(series.items()):
+            beside = 1 + 0.025 * (number - (len(series) - 1) / 2)
+            colour = COLOURS[number % len(COLOURS)]
+            axes.vlines(
+                [at * beside for at, _, _ in points],
+                [low for _, low, _ in points],
+                [high for _, _, high in points],
+                color=colour,
+                linewidth=1,
+                alpha=0.6,
+            )
+            axes.plot(
+                [at * beside for at, _, _ in points],
+                [low for _, low, _ in points],
+                linestyle="none",
+                marker="o",
+                markersize=4,
+                label=name,
+                color=colour,
+            )
+        sizes = [at for points in series.values() for at, _, _ in points]
+        least, most = min(sizes, default=1), max(sizes, default=1)
+        axes.set_xticks([size for size in _SIZES if least / 2 <= size <= most * 2])
+        axes.minorticks_off()
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:,g}")
         axes.set_xlabel(x)
         axes.set_ylabel(y)
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)

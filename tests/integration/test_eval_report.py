@@ -9,7 +9,7 @@ import pytest
 from eval import calibrate, tune
 from eval.reading import OURS
 from eval.report import page
-from eval.report.measure import COMPARED, PARTS, Measured, measured
+from eval.report.measure import COMPARED, PARTS, TIMED, Measured, measured
 from eval.run import chosen, run
 from ingest import demo
 from ingest.judged import load, tuning_half
@@ -51,9 +51,17 @@ def report(folder: Path) -> Measured:
 
 def test_the_report_has_every_part_of_every_set(report: Measured, folder: Path) -> None:
     queries = sum(not tuning_half(query.id) for query in load(folder).judged())
-    assert [(o.set, o.system, o.queries) for o in report.outcomes] == [("set", name, queries) for name in COMPARED]
+    assert [(o.set, o.system, o.half, o.queries) for o in report.outcomes] == [
+        ("set", name, half, number)
+        for half, number in (("report", queries), ("tune", len(load(folder).judged()) - queries))
+        for name in COMPARED
+    ]
     assert set(report.parts["set"]) == {"hybrid", *PARTS}
-    assert {one.system for one in report.regrets} == {"rrf", "convex", "hybrid"}
+    assert {half: {one.system for one in some} for half, some in report.regrets.items()} == {
+        "report": {"rrf", "convex", "hybrid"},
+        "tune": {"rrf", "convex", "hybrid"},
+    }
+    assert sum(one.cases for one in report.trust_tuning if one.name == "set") == len(load(folder).judged()) - queries
     names = [one.name for one in report.trust]
     assert names[:2] == ["demo", "set"]
     assert names[-1] == "set"  # with all of its documents
@@ -63,15 +71,17 @@ def test_the_report_has_every_part_of_every_set(report: Measured, folder: Path) 
     assert {one.way for one in report.readings} > {OURS}
     assert {one.questions for one in report.readings} == {queries}
     assert next(one for one in report.readings if one.way == OURS).share("1 sentence") == 1
-    assert {one.name for one in report.costs} == {"fusion", "abstention", "reader"}
+    assert [(one.set, one.passages, one.name) for one in report.costs] == [("set", 8, name) for name in TIMED]
     assert all(0 < one.p50 <= one.p95 for one in report.costs)
 
 
 def test_it_is_written_as_one_page_as_markdown_and_as_json(report: Measured) -> None:
     text = page.markdown(report)
     assert text.count("| set |") >= 4
+    assert text.count("tuning halves") == 2
     html = page.html(report)
-    assert html.count("<svg") == 3
+    assert "<strong>the constants of the fusion were chosen on these</strong>" in html
+    assert html.count("<svg") == 4
     assert "<script" not in html
     assert "http" not in html.replace("http://www.w3.org", "")  # names of XML, nothing that is fetched
     assert json.loads(json.dumps(report.as_json()))["retrieval"][0]["set"] == "set"
