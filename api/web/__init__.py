@@ -19,6 +19,7 @@ from api import auth
 from api.services import Services
 from api.web.i18n import CATALOGUE, LANGUAGES, NAMES, Words, choose
 from api.web.rendering import slug
+from kb.access import Role
 from kb.models import Account
 
 _HERE = Path(__file__).parent
@@ -41,11 +42,12 @@ SECURITY_HEADERS = {
 
 def install(app: FastAPI) -> None:
     """Add the pages and their static files to the application."""
-    from api.routes import pages, signing_in
+    from api.routes import editing, pages, signing_in
 
     app.mount("/static", _Static(directory=_HERE / "static"), name="static")
     app.include_router(pages.router)
     app.include_router(signing_in.router)
+    app.include_router(editing.router)
 
     @app.middleware("http")
     async def secure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -143,6 +145,12 @@ class Page:
         return found.known.account if found is not None else None
 
     @property
+    def writes(self) -> bool:
+        """Whether who is signed in writes somewhere."""
+        found = auth.signed_in(self.request)
+        return found is not None and found.principal.at_least(Role.CONTRIBUTOR)
+
+    @property
     def csrf(self) -> Markup:
         """The hidden field that a form of somebody who is signed in has to have."""
         secret = auth.session_secret(self.request) if self.person is not None else None
@@ -178,6 +186,7 @@ class Page:
             "big": False,
             "alternates": [],
             "me": self.person,
+            "writes": self.writes,
             "csrf": self.csrf,
         }
         html = _environment().get_template(template).render(**{**common, **values})
