@@ -42,12 +42,13 @@ SECURITY_HEADERS = {
 
 def install(app: FastAPI) -> None:
     """Add the pages and their static files to the application."""
-    from api.routes import editing, pages, signing_in
+    from api.routes import editing, pages, people, signing_in
 
     app.mount("/static", _Static(directory=_HERE / "static"), name="static")
     app.include_router(pages.router)
     app.include_router(signing_in.router)
     app.include_router(editing.router)
+    app.include_router(people.router)
 
     @app.middleware("http")
     async def secure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -127,6 +128,11 @@ class Page:
         given = {name: value for name, value in query.items() if value not in (None, "")}
         return f"{path}?{urlencode(given)}" if given else path
 
+    def absolute(self, path: str) -> str:
+        """Return an address of ours that can be sent to people."""
+        base = self.services.settings.public_url or str(self.request.base_url).rstrip("/")
+        return f"{base}{path}"
+
     def article(self, item: int, title: str, rank: int | None = None, origin: str | None = None) -> str:
         """Return the address of an item's page; with the search that led there and the rank, if any."""
         name = slug(title)
@@ -144,11 +150,10 @@ class Page:
         found = auth.signed_in(self.request)
         return found.known.account if found is not None else None
 
-    @property
-    def writes(self) -> bool:
-        """Whether who is signed in writes somewhere."""
+    def may(self, role: Role) -> bool:
+        """Say whether who is signed in has this role or more somewhere."""
         found = auth.signed_in(self.request)
-        return found is not None and found.principal.at_least(Role.CONTRIBUTOR)
+        return found is not None and found.principal.at_least(role)
 
     @property
     def csrf(self) -> Markup:
@@ -186,7 +191,8 @@ class Page:
             "big": False,
             "alternates": [],
             "me": self.person,
-            "writes": self.writes,
+            "writes": self.may(Role.CONTRIBUTOR),
+            "governs": self.may(Role.ADMIN),
             "csrf": self.csrf,
         }
         html = _environment().get_template(template).render(**{**common, **values})

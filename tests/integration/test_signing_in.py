@@ -192,3 +192,31 @@ def test_accounts_keys_spaces_and_the_audit_log_by_the_api(client: TestClient, s
     assert client.delete("/v1/keys/local", headers=admin).status_code == 204
     assert client.get("/v1/keys", headers=lake).status_code == 401
     assert [space["key"] for space in client.get("/v1/spaces").json()["spaces"]] == ["main"]
+
+
+def test_people_are_invited_granted_and_closed_on_the_page(client: TestClient, services: Services) -> None:
+    assert client.get("/people").headers["location"].startswith("/sign-in")
+    client.post("/sign-in", data=FORM)
+    assert client.get("/people", headers={"Accept": "text/html"}).status_code == 403
+    with services.db.write() as session:
+        accounts.add(session, "boss@example.org", actor=SYSTEM, role="admin", password=PASSWORD)
+    client.cookies.clear()
+    client.post("/sign-in", data={**FORM, "email": "boss@example.org"})
+    csrf = {"csrf": token(client)}
+    new = {**csrf, "action": "add", "email": "li@example.org", "role": "agent", "groups": "plan:gold, legal"}
+    made = client.post("/people", data=new)
+    link = re.search(r"http://testserver(/welcome/[\w-]+)", made.text)
+    assert link is not None
+    assert client.get(link[1]).status_code == 200
+    li = {**csrf, "email": "li@example.org"}
+    assert client.post("/people", data={**li, "action": "grant", "role": "editor", "space": "main"}).status_code == 303
+    assert client.post("/people", data={**li, "action": "disable"}).status_code == 303
+    page = client.get("/people?hl=zh").text
+    assert "已停用" in page
+    assert "编辑 · Main" in page
+    last = client.post("/people", data={**csrf, "email": "boss@example.org", "action": "disable"})
+    assert (last.status_code, "last admin" in last.text) == (409, True)
+    assert client.post("/people", data={**li, "action": "enable", "csrf": "x"}).status_code == 403
+    log = client.get("/audit?target=li@example.org").text
+    assert "account.disable" in log
+    assert "legal" in log
