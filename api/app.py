@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api import errors, metrics, web
 from api.errors import Problem
-from api.routes import answer, events, fixed_answers, health, ingest, items, search
+from api.routes import accounts, answer, events, fixed_answers, health, ingest, items, search
 from api.services import Services
 
 DESCRIPTION = """
@@ -40,7 +40,7 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
     app.state.services = services
     errors.install(app)
     metrics.install(app)
-    for module in (search, answer, items, fixed_answers, events, ingest, health):
+    for module in (search, answer, items, fixed_answers, events, ingest, accounts, health):
         app.include_router(module.router)
     web.install(app)
     _describe_problem(app)
@@ -48,13 +48,16 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
 
 
 def _describe_problem(app: FastAPI) -> None:
-    """Put the schema of problem details, which no route returns as its own, into the OpenAPI description."""
+    """Put what no route says of itself into the OpenAPI description: problem details, and API keys."""
     generate = app.openapi
 
     def described() -> dict[str, object]:
         if app.openapi_schema is None:
             schema = generate()
-            schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+            parts = schema.setdefault("components", {})
+            parts.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+            parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}}
+            schema["security"] = [{}, {"key": []}]
             app.openapi_schema = schema
         return app.openapi_schema
 

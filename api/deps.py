@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
 
+from api.auth import principal
 from api.services import Services
-from kb import keys
-from kb.access import ANONYMOUS, Principal
-from kb.errors import Unauthenticated
+from kb.access import Permission, Principal
 
 
 def services(request: Request) -> Services:
@@ -16,20 +15,11 @@ def services(request: Request) -> Services:
     return found
 
 
-def reader(request: Request) -> Principal:
-    """Return who asks: the holder of the API key sent, else the anonymous reader.
-
-    Raises Unauthenticated for a key that is not valid, rather than quietly showing less.
-    """
-    header = request.headers.get("authorization")
-    if header is None:
-        return ANONYMOUS
-    scheme, _, secret = header.partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        raise Unauthenticated("send the key as: Authorization: Bearer KEY")
-    with services(request).db.read() as session:
-        return keys.principal(session, secret.strip())
-
-
 ServicesDep = Annotated[Services, Depends(services)]
-ReaderDep = Annotated[Principal, Depends(reader)]
+
+# Who asks. A key has to have the permission; what its role may is checked where the thing is done.
+ReaderDep = Annotated[Principal, Security(principal, scopes=[Permission.READ.value])]
+ReporterDep = Annotated[Principal, Security(principal, scopes=[Permission.EVENTS.value])]
+WriterDep = Annotated[Principal, Security(principal, scopes=[Permission.WRITE.value])]
+IngesterDep = Annotated[Principal, Security(principal, scopes=[Permission.INGEST.value])]
+AdminDep = Annotated[Principal, Security(principal, scopes=[Permission.ADMIN.value])]

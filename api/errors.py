@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from kb.errors import KBError, shown
+from kb.errors import KBError, TooManyAttempts, shown
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         "description": HTTPStatus(status).phrase,
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    for status in (401, 403, 404, 409, 413, 422, 503)
+    for status in (401, 403, 404, 409, 413, 422, 429, 503)
 }
 """What the OpenAPI description says of errors, for every route."""
 
@@ -50,9 +50,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unforeseen)
 
 
-def problem(request: Request, status: int, code: str, detail: str, field: str | None = None) -> Response:
-    """Return the error in the form that the request accepts: a page, or problem details."""
+def problem(
+    request: Request, status: int, code: str, detail: str, field: str | None = None, *, wait: int | None = None
+) -> Response:
+    """Return the error in the form that the request accepts: a page, or problem details. `wait`: seconds to wait."""
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
+    if wait is not None:
+        headers["Retry-After"] = str(wait)
     if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/"):
         from api.web import render_error
 
@@ -69,7 +73,8 @@ def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, KBError)
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s %s: %s", request.method, request.url.path, error)
-    return problem(request, error.status, error.code, error.message, error.field)
+    wait = error.wait if isinstance(error, TooManyAttempts) else None
+    return problem(request, error.status, error.code, error.message, error.field, wait=wait)
 
 
 def _invalid(request: Request, error: Exception) -> Response:

@@ -54,7 +54,7 @@ def checked(parts: Services, reader: Principal, asked: FiltersIn) -> Given:
             known = {space.key: int(space.id or 0) for space in spaces.all_spaces(session)}
         for key in asked.space:
             found = known.get(key)
-            if found is None or (scope.spaces is not None and found not in scope.spaces):
+            if found is None or not scope.reaches(found):
                 raise NotFound(f"there is no space {key!r} that you may read", field="space")
             space_ids.add(found)
     labels = {Facet.PRODUCT: asked.product, Facet.VERSION: asked.version, Facet.TOPIC: asked.topic}

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, false, or_, true
+from sqlalchemy import ColumnElement, String, and_, false, func, or_, true, type_coerce
 from sqlmodel import Session, col, select
 
 from kb.errors import Forbidden, InvalidInput, shown
@@ -21,19 +21,69 @@ class Role(StrEnum):
     ANONYMOUS = "anonymous"
     CUSTOMER = "customer"
     AGENT = "agent"
+    """Works on cases: reads what is internal, links, flags, comments."""
+    CONTRIBUTOR = "contributor"
+    """Writes drafts and improves articles; another publishes them."""
+    PUBLISHER = "publisher"
+    """Publishes what it and others wrote."""
+    COACH = "coach"
+    """Reviews, approves and defers what others submit."""
     EDITOR = "editor"
+    """Curates: retires, merges, translates, imports, answers for the whole of a space."""
     ADMIN = "admin"
+    """Gives rights, and deletes for good."""
+
+    @property
+    def rank(self) -> int:
+        return _RANKS.index(self)
 
 
-_RANK = {role: rank for rank, role in enumerate(Role)}
+_RANKS = tuple(Role)
 
-_AUDIENCES: dict[Role, frozenset[Audience]] = {
-    Role.ANONYMOUS: frozenset({Audience.PUBLIC}),
-    Role.CUSTOMER: frozenset({Audience.PUBLIC, Audience.CUSTOMER}),
-    Role.AGENT: frozenset(Audience),
-    Role.EDITOR: frozenset(Audience),
-    Role.ADMIN: frozenset(Audience),
-}
+
+class Permission(StrEnum):
+    """What an API key may be used for, within its role."""
+
+    READ = "read"
+    """Search, ask, read."""
+    EVENTS = "events"
+    """Report what was linked, dismissed, voted on."""
+    WRITE = "write"
+    """Write, publish, retire, merge."""
+    INGEST = "ingest"
+    """Send documents of a source."""
+    ADMIN = "admin"
+    """Give rights: accounts, keys, the audit log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role in a space and in all below it. `space` None: in all spaces, or for a customer in the root."""
+
+    role: Role
+    space: int | None = None
+
+
+ENTITLEMENTS = ("plan", "product")
+"""Groups named `plan:...` and `product:...` say what a customer has; every one of these kinds counts for itself."""
+
+
+def kind_of_group(group: str) -> str:
+    """Return the kind of entitlement that a group is, or the empty text for a group of people."""
+    kind, colon, _ = group.partition(":")
+    return kind if colon and kind in ENTITLEMENTS else ""
+
+
+_STAFF_GROUPS = frozenset(f"{kind}:*" for kind in ENTITLEMENTS)
+"""What customers have to have does not narrow what staff reads."""
+
+
+def admits(mine: Collection[str], wanted: Collection[str]) -> bool:
+    """Say whether one of groups `mine` may read an item of groups `wanted`: one of each kind that the item names."""
+    kinds = {kind_of_group(group) for group in wanted}
+    return all(
+        f"{kind}:*" in mine or any(group in mine for group in wanted if kind_of_group(group) == kind) for kind in kinds
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +91,65 @@ class Principal:
     """Who asks. `subject` names the person or key in logs (None: nobody in particular)."""
 
     role: Role = Role.ANONYMOUS
+    """The highest that it has anywhere."""
     subject: str | None = None
     space: int | None = None
-    """The space this principal belongs to. None: the root for anonymous and customers, all spaces for staff."""
+    """The space in which it has that role. None: the root for anonymous and customers, all spaces for staff."""
     groups: frozenset[str] = frozenset()
+    also: frozenset[Grant] = frozenset()
+    """Lower roles in other spaces."""
+    account: int | None = None
+    """Id of the account, for a person who has signed in."""
+    permissions: frozenset[Permission] | None = None
+    """What an API key may be used for; None: everything that the role may."""
+
+    @property
+    def grants(self) -> frozenset[Grant]:
+        return self.also | {Grant(self.role, self.space)}
 
     def at_least(self, role: Role) -> bool:
-        return _RANK[self.role] >= _RANK[role]
+        """Say whether it has `role` or more in some space."""
+        return self.role.rank >= role.rank
 
     def require(self, role: Role, doing: str) -> None:
         """Raise Forbidden unless this principal has `role` or more; `doing` completes 'is needed to ...'."""
         if not self.at_least(role):
             raise Forbidden(f"the role {role.value!r} is needed to {doing}; this is {self.role.value!r}")
+
+    def role_in(self, session: Session, space_id: int) -> Role:
+        """Return the highest role that it has in a space."""
+        path = path_to_root(session, space_id)
+        held = [grant.role for grant in self.grants if _covers(session, grant, path)]
+        return max(held, key=lambda role: role.rank, default=Role.ANONYMOUS)
+
+    def require_in(self, session: Session, role: Role, space_id: int, doing: str) -> None:
+        """Raise Forbidden unless it has `role` or more in the space; `doing` completes 'is needed to ...'."""
+        self.require(role, doing)
+        here = self.role_in(session, space_id)
+        if here.rank < role.rank:
+            space = session.get(Space, space_id)
+            name = space.key if space is not None else space_id
+            raise Forbidden(
+                f"the role {role.value!r} is needed to {doing} in the space {name!r}; yours there is {here.value!r}: "
+                "the space is not yours or below yours; ask an admin"
+            )
+
+    def spaces_of(self, session: Session, role: Role) -> frozenset[int] | None:
+        """Return the ids of the spaces in which it has `role` or more; None: all."""
+        found: set[int] = set()
+        for grant in self.grants:
+            if grant.role.rank >= role.rank:
+                if grant.space is None and grant.role.rank >= Role.AGENT.rank:
+                    return None
+                found |= below(session, grant.space if grant.space is not None else root_space_id(session))
+        return frozenset(found)
+
+
+def _covers(session: Session, grant: Grant, path: list[int]) -> bool:
+    """Say whether a grant holds in the space that `path` leads up from."""
+    if grant.space is not None:
+        return grant.space in path
+    return grant.role.rank >= Role.AGENT.rank or len(path) == 1
 
 
 ANONYMOUS = Principal()
@@ -68,9 +165,16 @@ class Scope:
     spaces: frozenset[int] | None
     """None: every space."""
     groups: frozenset[str] | None
-    """None: items of every group. An item without groups is for everybody."""
+    """None: items of every group. An item without groups is for everybody; see `admits`."""
     unpublished: bool = False
     """Drafts, retired and expired items too (staff who edit). Search never returns them: they are not in the index."""
+    also: frozenset["Scope"] = frozenset()
+    """Further areas, for whoever has other rights in other spaces: what lies in one of them may be read."""
+
+    @property
+    def areas(self) -> "tuple[Scope, ...]":
+        """This scope as areas of one kind of rights each; none of them has others beside it."""
+        return (replace(self, also=frozenset()), *sorted(self.also, key=repr)) if self.also else (self,)
 
     def allows(self, *, audience: str, space: int, groups: Collection[str], published: bool = True) -> bool:
         """Say whether an item may be read. `published`: it is, and has not expired."""
@@ -78,48 +182,99 @@ class Scope:
             (published or self.unpublished)
             and audience in self.audiences
             and (self.spaces is None or space in self.spaces)
-            and (self.groups is None or not groups or not self.groups.isdisjoint(groups))
-        )
+            and (self.groups is None or admits(self.groups, groups))
+        ) or any(area.allows(audience=audience, space=space, groups=groups, published=published) for area in self.also)
+
+    def reaches(self, space: int) -> bool:
+        """Say whether something in the space may be read."""
+        return any(area.spaces is None or space in area.spaces for area in self.areas)
 
     def published_only(self) -> "Scope":
-        return replace(self, unpublished=False)
+        """Return the scope of what of this is published."""
+        if not self.unpublished and not self.also:
+            return self
+        first, *others = dict.fromkeys(replace(area, unpublished=False) for area in self.areas)
+        return replace(first, also=frozenset(others))
 
 
 def scope_of(session: Session, principal: Principal) -> Scope:
     """Return what `principal` may read now.
 
-    Raises InvalidInput if its space does not exist.
+    A role in a space reads what holds there: the spaces on the path from the root. One that writes also sees what lies
+    below its own, drafts included. Raises InvalidInput if a space does not exist.
     """
-    staff = principal.at_least(Role.AGENT)
-    if principal.space is None:
-        spaces = None if staff else frozenset({root_space_id(session)})
-    else:
-        spaces = frozenset(path_to_root(session, principal.space))
-    return Scope(
-        audiences=frozenset(a.value for a in _AUDIENCES[principal.role]),
-        spaces=spaces,
-        groups=None if principal.at_least(Role.EDITOR) else principal.groups,
-        unpublished=principal.at_least(Role.EDITOR),
+    areas: dict[Scope, None] = {}
+    for grant in sorted(principal.grants, key=lambda grant: (-grant.role.rank, grant.space or 0)):
+        areas |= dict.fromkeys(_areas(session, grant, principal.groups))
+    first, *others = areas
+    return replace(first, also=frozenset(others)) if others else first
+
+
+def _areas(session: Session, grant: Grant, groups: frozenset[str]) -> list[Scope]:
+    role = grant.role
+    staff, writes = role.rank >= Role.AGENT.rank, role.rank >= Role.CONTRIBUTOR.rank
+    audiences = frozenset(Audience) if staff else _OUTSIDE[role]
+    mine = groups | _STAFF_GROUPS if staff else groups
+    area = Scope(
+        audiences=frozenset(audience.value for audience in audiences),
+        spaces=None,
+        groups=None if role.rank >= Role.EDITOR.rank else mine,
+        unpublished=writes,
     )
+    if grant.space is None:
+        return [area if staff else replace(area, spaces=frozenset({root_space_id(session)}))]
+    above = frozenset(path_to_root(session, grant.space))
+    if not writes:
+        return [replace(area, spaces=above)]
+    own = below(session, grant.space)
+    return [
+        replace(area, spaces=own),
+        *([replace(area, spaces=above - own, unpublished=False)] if above - own else []),
+    ]
+
+
+_OUTSIDE: dict[Role, frozenset[Audience]] = {
+    Role.ANONYMOUS: frozenset({Audience.PUBLIC}),
+    Role.CUSTOMER: frozenset({Audience.PUBLIC, Audience.CUSTOMER}),
+}
 
 
 def readable(scope: Scope) -> ColumnElement[bool]:
     """Return the scope as a condition on `Item`: the SQL form of `Scope.allows`."""
+    return or_(*(_readable(area) for area in scope.areas))
+
+
+def _readable(area: Scope) -> ColumnElement[bool]:
+    conditions: list[ColumnElement[bool]] = [col(Item.audience).in_(sorted(area.audiences))]
+    if not area.unpublished:
+        conditions.append(col(Item.state) == State.PUBLISHED)
+        conditions.append(or_(col(Item.expires_at).is_(None), col(Item.expires_at) > now()))
+    if area.spaces is not None:
+        conditions.append(col(Item.space_id).in_(sorted(area.spaces)) if area.spaces else false())
+    if area.groups is not None:
+        conditions += [_admitted(area.groups, kind) for kind in ("", *ENTITLEMENTS) if f"{kind}:*" not in area.groups]
+    return and_(true(), *conditions)
+
+
+def _admitted(groups: frozenset[str], kind: str) -> ColumnElement[bool]:
+    """Return the SQL form of `admits` for groups of one kind."""
+    value: ColumnElement[str] = type_coerce(col(ItemLabel.value), String)
     grouped = (
         select(ItemLabel.item_id)
         .where(col(ItemLabel.item_id) == col(Item.id), col(ItemLabel.facet) == Facet.GROUP)
         .correlate(Item)
     )
-    conditions: list[ColumnElement[bool]] = [col(Item.audience).in_(sorted(scope.audiences))]
-    if not scope.unpublished:
-        conditions.append(col(Item.state) == State.PUBLISHED)
-        conditions.append(or_(col(Item.expires_at).is_(None), col(Item.expires_at) > now()))
-    if scope.spaces is not None:
-        conditions.append(col(Item.space_id).in_(sorted(scope.spaces)) if scope.spaces else false())
-    if scope.groups is not None:
-        mine = grouped.where(col(ItemLabel.value).in_(sorted(scope.groups))).exists() if scope.groups else false()
-        conditions.append(or_(~grouped.exists(), mine))
-    return and_(true(), *conditions)
+    if kind:
+        of_kind = grouped.where(_named(value, kind))
+    else:
+        of_kind = grouped.where(*(~_named(value, other) for other in ENTITLEMENTS))
+    mine = sorted(group for group in groups if kind_of_group(group) == kind)
+    return or_(~of_kind.exists(), grouped.where(value.in_(mine)).exists() if mine else false())
+
+
+def _named(value: ColumnElement[str], kind: str) -> ColumnElement[bool]:
+    # Not LIKE: it takes upper and lower case as one on SQLite.
+    return func.substr(value, 1, len(kind) + 1) == f"{kind}:"
 
 
 def root_space_id(session: Session) -> int:
@@ -140,3 +295,16 @@ def path_to_root(session: Session, space_id: int) -> list[int]:
         path.append(at)
         at = space.parent_id
     return path
+
+
+def below(session: Session, space_id: int) -> frozenset[int]:
+    """Return the ids of a space and of all spaces below it."""
+    children: dict[int | None, list[int]] = {}
+    for found, parent in session.exec(select(Space.id, Space.parent_id)):
+        children.setdefault(parent, []).append(int(found or 0))
+    reached, waiting = {space_id}, [space_id]
+    while waiting:
+        new = [child for child in children.get(waiting.pop(), []) if child not in reached]
+        reached.update(new)
+        waiting += new
+    return frozenset(reached)

@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import delete as sql_delete
 from sqlmodel import Session, col, select
 
-from kb import changes
-from kb.access import Principal, Role, path_to_root, root_space_id
+from kb import audit, changes
+from kb.access import Principal, Role, root_space_id
 from kb.content import Content, Profile, checked_content, checked_profile, title_key
-from kb.errors import Conflict, Forbidden, NotFound, StaleRevision, shown
+from kb.errors import Conflict, NotFound, StaleRevision, shown
 from kb.models import (
     Facet,
     Item,
@@ -55,12 +55,12 @@ def create(
     source_hash: str | None = None,
 ) -> tuple[Item, Revision]:
     """Add an item in state draft with its first revision. Raises InvalidInput, TooLarge, Forbidden, Conflict."""
-    actor.require(Role.EDITOR, "write items")
+    actor.require(Role.CONTRIBUTOR, "write items")
     content, profile = checked_content(content), checked_profile(profile)
     space = space_id if space_id is not None else actor.space or root_space_id(session)
     if session.get(Space, space) is None:
         raise NotFound(f"there is no space with the id {space}", field="space")
-    _within_reach(session, actor, space)
+    actor.require_in(session, Role.CONTRIBUTOR, space, "write items")
     uid = new_uid()
     external = external_id if external_id is not None else uid
     taken = session.exec(select(Item.id).where(col(Item.source) == source, col(Item.external_id) == external)).first()
@@ -75,6 +75,7 @@ def create(
     _set_labels(session, item.id, profile)
     revision = _add_revision(session, item, content, actor, n=1, message="")
     changes.record(session, item.id, Operation.CREATE, revision_id=revision.id, actor=actor.subject)
+    _audited(session, item, actor, "create", after=_facts(session, item) | {"title": revision.title})
     return item, revision
 
 
@@ -107,6 +108,8 @@ def revise(
     revision = _add_revision(session, item, content, actor, n=newest.n + 1, message=message)
     assert item.id is not None
     changes.record(session, item.id, Operation.UPDATE, revision_id=revision.id, actor=actor.subject)
+    was, is_ = {"revision": newest.n, "title": newest.title}, {"revision": revision.n, "title": revision.title}
+    _audited(session, item, actor, "revise", was, is_)
     return revision
 
 
@@ -116,16 +119,20 @@ def reprofile(session: Session, item: Item, profile: Profile, *, actor: Principa
     A fixed answer that is opened to other readers is a draft again: it was approved, or shall be, for those before.
     Raises Conflict where an item would become a fixed answer, or cease to be one.
     """
-    require_writable(session, item, actor)
+    shown_now = item.state in (State.PUBLISHED, State.RETIRED)
+    require_writable(session, item, actor, Role.PUBLISHER if shown_now else Role.CONTRIBUTOR, "say who reads an item")
     if (item.kind == Kind.FIXED) != (profile.kind == Kind.FIXED):
         raise Conflict(f"{item.number} is of kind {item.kind.value!r} and cannot become {profile.kind.value!r}")
     reviewed = item.state in (State.PUBLISHED, State.IN_REVIEW)
     if item.kind == Kind.FIXED and reviewed and _reach(session, item) != _wanted(profile):
         item.state = State.DRAFT
+    before = _facts(session, item)
     for name, value in _columns(checked_profile(profile)).items():
         setattr(item, name, value)
     assert item.id is not None
     _set_labels(session, item.id, profile)
+    if (after := _facts(session, item)) != before:
+        _audited(session, item, actor, "profile", before, after)
     if item.state == State.PUBLISHED:
         item.updated_at = now()
     session.add(item)
@@ -138,7 +145,7 @@ def publish(session: Session, item: Item, revision: Revision, *, actor: Principa
     Raises StaleRevision if a newer revision is already live, Conflict if the revision is another item's, or if it is
     a fixed answer's and was not `approved`: `kb.fixed.approve` publishes those.
     """
-    require_writable(session, item, actor)
+    require_writable(session, item, actor, Role.PUBLISHER, "publish")
     if item.kind == Kind.FIXED and not approved:
         raise Conflict(f"{item.number} is a fixed answer: submit it, then it is published by being approved")
     assert item.id is not None
@@ -147,20 +154,23 @@ def publish(session: Session, item: Item, revision: Revision, *, actor: Principa
         raise Conflict(f"revision {revision.id} is not one of {item.number}")
     if item.live_revision_id is not None and item.live_revision_id > revision.id:
         raise StaleRevision(f"{item.number} has a newer live revision than {revision.n}: revise it instead")
+    before = {"state": item.state.value, "revision": _number_of(session, item.live_revision_id)}
     item.live_revision_id = revision.id
     item.draft_revision_id = None if newest_revision(session, item).id == revision.id else item.draft_revision_id
     item.state = State.PUBLISHED
     item.updated_at = now()
     session.add(item)
+    _audited(session, item, actor, "publish", before, {"state": item.state.value, "revision": revision.n})
     seq = changes.record(session, item.id, Operation.PUBLISH, revision_id=revision.id, actor=actor.subject)
     return Published(item_id=item.id, revision_id=revision.id, seq=seq)
 
 
 def retire(session: Session, item: Item, *, actor: Principal) -> int:
     """Take an item from its readers, keeping all of it; return the sequence number. Twice does nothing more."""
-    require_writable(session, item, actor)
+    require_writable(session, item, actor, Role.EDITOR, "retire items")
     assert item.id is not None
     if item.state != State.RETIRED:
+        _audited(session, item, actor, "retire", {"state": item.state.value}, {"state": State.RETIRED.value})
         item.state = State.RETIRED
         item.updated_at = now()
         session.add(item)
@@ -169,9 +179,10 @@ def retire(session: Session, item: Item, *, actor: Principal) -> int:
 
 def delete(session: Session, item: Item, *, actor: Principal) -> int:
     """Remove an item and all its revisions for good; return the sequence number. For admins."""
-    actor.require(Role.ADMIN, "delete items for good (retire them instead)")
-    require_writable(session, item, actor)
+    require_writable(session, item, actor, Role.ADMIN, "delete items for good (retire them instead)")
     assert item.id is not None
+    last = newest_revision(session, item)
+    _audited(session, item, actor, "delete", _facts(session, item) | {"title": last.title, "revision": last.n})
     seq = changes.record(session, item.id, Operation.DELETE, actor=actor.subject)
     for table in (Passage, ItemLabel, Review, Wording, Revision):
         session.exec(sql_delete(table).where(col(table.item_id) == item.id))
@@ -184,6 +195,11 @@ def newest_revision(session: Session, item: Item) -> Revision:
     return session.exec(
         select(Revision).where(col(Revision.item_id) == item.id).order_by(col(Revision.n).desc()).limit(1)
     ).one()
+
+
+def _number_of(session: Session, revision_id: int | None) -> int | None:
+    revision = session.get(Revision, revision_id) if revision_id is not None else None
+    return revision.n if revision is not None else None
 
 
 def _columns(profile: Profile) -> dict[str, Any]:
@@ -238,13 +254,27 @@ def _add_revision(
     return revision
 
 
-def require_writable(session: Session, item: Item, actor: Principal) -> None:
-    """Raise Forbidden unless `actor` may change the item."""
-    actor.require(Role.EDITOR, "change items")
-    _within_reach(session, actor, item.space_id)
+def require_writable(
+    session: Session, item: Item, actor: Principal, role: Role = Role.CONTRIBUTOR, doing: str = "change items"
+) -> None:
+    """Raise Forbidden unless `actor` has `role` or more in the item's space; `doing` completes 'is needed to ...'."""
+    actor.require_in(session, role, item.space_id, doing)
 
 
-def _within_reach(session: Session, actor: Principal, space_id: int) -> None:
-    """Writers change their own space and what lies below it; a writer of no space changes all."""
-    if actor.space is not None and actor.space not in path_to_root(session, space_id):
-        raise Forbidden(f"the space {space_id} is not yours or below yours; ask an admin")
+def _audited(
+    session: Session,
+    item: Item,
+    actor: Principal,
+    action: str,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    audit.record(session, actor, f"item.{action}", item.number, space=item.space_id, before=before, after=after)
+
+
+def _facts(session: Session, item: Item) -> dict[str, Any]:
+    """Return what an item is, for the audit log."""
+    rows = session.exec(select(ItemLabel).where(col(ItemLabel.item_id) == item.id)).all()
+    facts = {name: getattr(item, name) for name in ("kind", "lang", "family", "owner", "url")}
+    facts |= {name: getattr(item, name).value for name in ("audience", "confidence", "governance")}
+    return facts | {"labels": sorted(f"{row.facet.value}:{row.value}" for row in rows)}

@@ -5,6 +5,7 @@
     ├── Unauthenticated  401  no or a wrong credential
     ├── Forbidden        403  known, but not allowed
     ├── NotFound         404  is not there, or may not be seen (the two look the same)
+    ├── TooManyAttempts  429  failed too often lately
     ├── Conflict         409  the state forbids it
     │   └── StaleRevision     a newer revision is already there
     ├── TooLarge         413  over a limit
@@ -58,6 +59,17 @@ class Forbidden(KBError):
 class NotFound(KBError):
     code = "not_found"
     status = HTTPStatus.NOT_FOUND
+
+
+class TooManyAttempts(KBError):
+    """`wait`: seconds until it may be tried again."""
+
+    code = "too_many_attempts"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, message: str, *, wait: int) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 class Conflict(KBError):

@@ -60,7 +60,7 @@ def submit(
     from which on it is returned no longer. Raises Conflict for another kind of item or while a review is asked for
     already, InvalidInput for an answer without text or dates that cannot be, Forbidden below editor.
     """
-    editorial.require_writable(session, item, actor)
+    editorial.require_writable(session, item, actor, Role.EDITOR, "change fixed answers")
     _require_fixed(item)
     revision = editorial.newest_revision(session, item)
     if not revision.body.strip():
@@ -92,7 +92,7 @@ def approve(session: Session, item: Item, *, actor: Principal, revision: int | N
     `revision` is the number of the one that the approver has read: raises Conflict if another one is in review, or
     none. Whoever may publish may approve the own text; the review says so (`by_author`).
     """
-    editorial.require_writable(session, item, actor)
+    editorial.require_writable(session, item, actor, Role.EDITOR, "change fixed answers")
     _require_fixed(item)
     newest = editorial.newest_revision(session, item)
     review = _pending(session, newest)
@@ -195,7 +195,8 @@ def lookup(session: Session, scope: Scope, question: str) -> list[FixedAnswer]:
     newest: dict[int, tuple[Item, Review]] = {}
     for item, review in sorted(found, key=lambda row: int(row[1].id or 0)):
         newest[int(item.id or 0)] = (item, review)
-    near = 1 if scope.spaces is None else -1  # staff of all spaces: what holds everywhere first
+    # Staff of all spaces: what holds everywhere first.
+    near = 1 if any(area.spaces is None for area in scope.areas) else -1
 
     def rank(row: tuple[Item, Review]) -> tuple[int, int, int]:
         item, review = row

@@ -367,6 +367,119 @@ class ChangeRow(SQLModel, table=True):
     at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
 
 
+class AccountState(StrEnum):
+    """Where a person's account stands."""
+
+    INVITED = "invited"
+    """Has been asked to choose a password, and has not yet."""
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    """Signs in no more; all that it did stays its own."""
+
+
+class Account(SQLModel, table=True):
+    """A person who signs in. What it may do is in its grants."""
+
+    __tablename__ = "account"
+    __table_args__ = (
+        UniqueConstraint("issuer", "issued", name="uq_account_issuer_issued"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    email: str = Field(unique=True, max_length=200)
+    """Folded to lower case; also its name in logs and histories."""
+    name: str = Field(max_length=200)
+    lang: str | None = Field(default=None, max_length=16)
+    """Language of the pages; None: the browser's."""
+    password_hash: str | None = Field(default=None, max_length=300)
+    """Argon2id, with its parameters; None: signs in elsewhere, or not yet."""
+    state: AccountState = Field(default=AccountState.INVITED, sa_type=word(AccountState))
+    groups: list[str] = Field(default_factory=list, sa_type=JSON)
+    """Groups and entitlements, such as `plan:gold`."""
+    issuer: str | None = Field(default=None, max_length=500)
+    issued: str | None = Field(default=None, max_length=255)
+    """`iss` and `sub` of the OpenID provider that it signs in with."""
+    created_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    signed_in_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class AccountGrant(SQLModel, table=True):
+    """A role of an account in a space and in all below it. No space: everywhere."""
+
+    __tablename__ = "account_grant"
+    id: int | None = Field(default=None, primary_key=True)
+    account_id: int = Field(foreign_key="account.id", index=True)
+    role: str = Field(max_length=16)
+    space_id: int | None = Field(default=None, foreign_key="space.id")
+
+
+class BrowserSession(SQLModel, table=True):
+    """A browser in which somebody is signed in."""
+
+    __tablename__ = "browser_session"
+    id_hash: str = Field(primary_key=True, max_length=64)
+    """SHA-256 of the cookie's 256 random bits."""
+    account_id: int = Field(foreign_key="account.id", index=True)
+    device: str = Field(default="", max_length=200)
+    """What the browser says it is, for its person to know it by."""
+    created_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    used_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    """Last use, to within ten minutes."""
+    expires_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class TokenPurpose(StrEnum):
+    INVITATION = "invitation"
+    RESET = "reset"
+    """Of a password."""
+    SETUP = "setup"
+    """Of the first admin; belongs to no account."""
+
+
+class OneTimeToken(SQLModel, table=True):
+    """A link that opens one thing once."""
+
+    __tablename__ = "one_time_token"
+    token_hash: str = Field(primary_key=True, max_length=64)
+    """SHA-256 of its 256 random bits."""
+    purpose: TokenPurpose = Field(sa_type=word(TokenPurpose))
+    account_id: int | None = Field(default=None, foreign_key="account.id", index=True)
+    expires_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class FailedAttempts(SQLModel, table=True):
+    """How often something failed for one name or address lately: what slows guessing down."""
+
+    __tablename__ = "failed_attempts"
+    key: str = Field(primary_key=True, max_length=64)
+    """Pseudonym of what is counted."""
+    failures: int
+    since: datetime = Field(sa_type=UTCDateTime, index=True)
+
+
+class AuditRow(SQLModel, table=True):
+    """One change of a right or of content: who, when, before, after. Written in the writer's own transaction."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (
+        Index("ix_audit_log_target", "target"),
+        Index("ix_audit_log_space", "space_id"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    actor: str | None = Field(default=None, max_length=200)
+    action: str = Field(max_length=40)
+    """Such as `item.publish`, `account.grant`."""
+    target: str = Field(max_length=250)
+    """Such as `KB-1042`, `account:ana@example.org`, `key:desk`."""
+    space_id: int | None = Field(default=None)
+    """The space that it happened in; None: in no one space."""
+    before: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    after: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    """Of both, only what the change made differ."""
+
+
 class ApiKey(SQLModel, table=True):
     """A credential for programs. Only the SHA-256 of the secret is kept (it has 256 random bits: no salt needed)."""
 
@@ -380,6 +493,9 @@ class ApiKey(SQLModel, table=True):
     created_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
     expires_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    permissions: list[str] | None = Field(default=None, sa_type=JSON)
+    """What it may be used for; None: everything that its role may."""
+    made_by: str | None = Field(default=None, max_length=200)
 
 
 class Event(SQLModel, table=True):

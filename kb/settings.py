@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address that `kb serve` binds to.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port that `kb serve` binds to; 0: any free one.")
     workers: int = Field(default=1, ge=1, le=64, description="Processes that `kb serve` answers with.")
+    public_url: str | None = Field(
+        default=None, description="Address that people reach it by, such as https://help.example.org; for links."
+    )
+    session_days: int = Field(default=14, ge=1, le=365, description="Days after which people sign in anew.")
     site_name: str = Field(default="Answerwell", min_length=1, max_length=80, description="Name on the pages.")
     site_language: Literal["en", "zh"] = Field(
         default="en", description="Language of the pages where the reader's browser names neither en nor zh."
@@ -109,6 +113,17 @@ class Settings(BaseSettings):
         if parts.username or parts.password:
             raise ValueError("the key does not belong into the address, but into KB_LLM_API_KEY")
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "http://unset")
+        more = parts.query or parts.fragment or parts.username
+        if parts.scheme not in ("http", "https") or not parts.hostname or more:
+            raise ValueError("an address such as https://help.example.org is needed")
+        if parts.path.strip("/"):
+            raise ValueError("it is served at the root of its host: an address without a path is needed")
+        return value.rstrip("/") if value is not None else None
 
     @field_validator("llm_api_key")
     @classmethod

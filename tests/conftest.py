@@ -3,14 +3,17 @@
 import os
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import hypothesis
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
 
+from kb import passwords
 from kb.db import Database
 from kb.settings import Settings
 from tests.fakes import fake
@@ -24,6 +27,14 @@ hypothesis.settings.load_profile("answerwell")
 
 for name in [name for name in os.environ if name.startswith("KB_") and name != "KB_SHARED_DATA"]:
     del os.environ[name]  # the tests' own settings, not those of who runs them
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """Hash passwords with as little work as argon2 allows; tests/unit/test_passwords.py holds the real work."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", cache(lambda: PasswordHasher(1, 8, 1)))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,12 @@ DataOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")]
 RoleOption = Annotated[
-    str, typer.Option("--as", metavar="ROLE", help="Read as: anonymous, customer, agent, editor or admin.")
+    str,
+    typer.Option(
+        "--as",
+        metavar="ROLE",
+        help=f"Read as: {', '.join(Role)}.",
+    ),
 ]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands.common import DataOption, JsonOption, emit, out, say, settings
+from api.commands.common import OPERATOR, DataOption, JsonOption, emit, out, say, settings
 from api.services import open_database
 from kb import keys, spaces
 from kb.models import now
@@ -20,9 +20,13 @@ def register(app: typer.Typer) -> None:
 @key_app.command("add")
 def add(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
-    role: Annotated[str, typer.Option(help="customer, agent, editor or admin.")],
+    role: Annotated[str, typer.Option(help="customer, agent, contributor, publisher, coach, editor or admin.")],
     space: Annotated[str | None, typer.Option(help="Key of the space it belongs to.")] = None,
     group: Annotated[list[str] | None, typer.Option(help="Group it belongs to (may be repeated).")] = None,
+    may: Annotated[
+        list[str] | None,
+        typer.Option(help="What it may be used for: read, events, write, ingest, admin; repeatable (default: all)."),
+    ] = None,
     days: Annotated[int | None, typer.Option(min=1, max=3650, help="Days until it expires (default: never).")] = None,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -34,7 +38,9 @@ def add(
             name,
             role,
             space_id=spaces.by_key(session, space).id if space else None,
+            actor=OPERATOR,
             groups=group or (),
+            permissions=may,
             expires_at=now() + timedelta(days=days) if days else None,
         )
     if as_json:
@@ -53,11 +59,12 @@ def listing(data: DataOption = None, as_json: JsonOption = False) -> None:
                 "name": key.name,
                 "role": key.role,
                 "groups": key.groups,
+                "may": key.permissions,
                 "created_at": key.created_at,
                 "expires_at": key.expires_at,
                 "revoked_at": key.revoked_at,
             }
-            for key in keys.listing(session)
+            for key in keys.listing(session, actor=OPERATOR)
         ]
     if as_json:
         emit({"keys": rows})
@@ -71,5 +78,5 @@ def listing(data: DataOption = None, as_json: JsonOption = False) -> None:
 def revoke(name: Annotated[str, typer.Argument()], data: DataOption = None) -> None:
     """Close a key at once."""
     with open_database(settings(data)).write() as session:
-        keys.revoke(session, name)
+        keys.revoke(session, name, actor=OPERATOR)
     out.print(f"revoked {name}", markup=False, highlight=False)

@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
+from api.commands.accounts import welcome_link
 from api.commands.common import OPERATOR, DataOption, JsonOption, emit, index_all, out, progress, say, services
-from api.services import Services
+from api.services import Services, open_database
 from ingest.demo import folder, load
 from ingest.pipeline import Report
+from kb import accounts
+from kb.db import Database
 from kb.errors import Unavailable
 from kb.settings import Settings
 
@@ -89,7 +92,7 @@ def run(opened: Services, host: str | None, port: int | None) -> None:
 
     opened.warm()
     listener, address = _listen(opened.settings, host, port)
-    say(_ready(address))
+    say(_ready(opened.settings, opened.db, address))
     config = uvicorn.Config(
         create_app(opened), log_config=None, access_log=False, timeout_graceful_shutdown=5, server_header=False
     )
@@ -105,12 +108,18 @@ def run_several(settings: Settings, workers: int, host: str | None, port: int | 
     if settings.threads is None:  # together as many as there are cores: more take them from one another
         os.environ["KB_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // workers))
     listener, address = _listen(settings, host, port)
-    if not several.serve(workers, listener, lambda: say(_ready(address))):
+    db = open_database(settings)
+    if not several.serve(workers, listener, lambda: say(_ready(settings, db, address))):
         raise Unavailable("a worker could not start, so none serves; what it said stands above")
 
 
-def _ready(address: str) -> str:
-    return f"Answerwell is ready at {address}   (Ctrl-C stops it)"
+def _ready(settings: Settings, db: Database, address: str) -> str:
+    ready = f"Answerwell is ready at {address}   (Ctrl-C stops it)"
+    with db.write() as session:
+        secret = accounts.setup(session)
+    if secret is None:
+        return ready
+    return f"{ready}\nNobody can sign in yet; make the first account: {welcome_link(settings, secret, address)}"
 
 
 def _listen(settings: Settings, host: str | None, port: int | None) -> tuple[socket.socket, str]:

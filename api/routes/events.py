@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.deps import ReaderDep, ServicesDep
+from api.deps import ReporterDep, ServicesDep
 from api.errors import PROBLEMS
 from api.schemas import Shape
 from kb import events, items
@@ -39,7 +39,7 @@ class EventOut(Shape):
 
 
 @router.post("", operation_id="add_event", status_code=201)
-def add_event(parts: ServicesDep, reader: ReaderDep, body: EventIn) -> EventOut:
+def add_event(parts: ServicesDep, reader: ReporterDep, body: EventIn) -> EventOut:
     """Keep that an item was linked to a case, or dismissed for it. Written when acknowledged. For agents."""
     reader.require(Role.AGENT, "link items to cases")
     kind = EventKind(body.kind)

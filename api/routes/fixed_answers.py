@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
 
-from api.deps import ReaderDep, ServicesDep
+from api.deps import ReaderDep, ServicesDep, WriterDep
 from api.errors import PROBLEMS
 from api.routes.items import WaitQuery, searchable, written
 from api.schemas import FixedAnswerIn, FixedAnswerOut, Shape, Written, fixed_answer_out
@@ -74,7 +74,7 @@ def read_fixed_answer(parts: ServicesDep, reader: ReaderDep, item: str) -> Fixed
 
 
 @router.post("", operation_id="create_fixed_answer", status_code=201)
-def create_fixed_answer(parts: ServicesDep, reader: ReaderDep, body: FixedAnswerCreate) -> FixedAnswerOut:
+def create_fixed_answer(parts: ServicesDep, reader: WriterDep, body: FixedAnswerCreate) -> FixedAnswerOut:
     """Write an answer for a question, as a draft. For editors."""
     with parts.db.write() as session:
         space_id = spaces.by_key(session, body.space).id if body.space is not None else None
@@ -83,7 +83,7 @@ def create_fixed_answer(parts: ServicesDep, reader: ReaderDep, body: FixedAnswer
 
 
 @router.put("/{item}", operation_id="update_fixed_answer")
-def update_fixed_answer(parts: ServicesDep, reader: ReaderDep, item: str, body: FixedAnswerUpdate) -> FixedAnswerOut:
+def update_fixed_answer(parts: ServicesDep, reader: WriterDep, item: str, body: FixedAnswerUpdate) -> FixedAnswerOut:
     """Change a fixed answer. Readers see the new text when it is approved; opening it to others takes it back.
 
     For editors.
@@ -99,7 +99,7 @@ def update_fixed_answer(parts: ServicesDep, reader: ReaderDep, item: str, body: 
 
 
 @router.post("/{item}/submit", operation_id="submit_fixed_answer")
-def submit_fixed_answer(parts: ServicesDep, reader: ReaderDep, item: str, body: SubmitRequest) -> FixedAnswerOut:
+def submit_fixed_answer(parts: ServicesDep, reader: WriterDep, item: str, body: SubmitRequest) -> FixedAnswerOut:
     """Ask for a review of the newest revision, and say until when it shall hold. For editors."""
     reader.require(Role.EDITOR, "submit fixed answers")
     with parts.db.write() as session:
@@ -111,7 +111,7 @@ def submit_fixed_answer(parts: ServicesDep, reader: ReaderDep, item: str, body: 
 @router.post("/{item}/approve", operation_id="approve_fixed_answer")
 def approve_fixed_answer(
     parts: ServicesDep,
-    reader: ReaderDep,
+    reader: WriterDep,
     item: str,
     revision: Annotated[int | None, Query(ge=1, description="Number of the revision that was read.")] = None,
     wait: WaitQuery = None,
@@ -126,7 +126,7 @@ def approve_fixed_answer(
 
 
 @router.post("/{item}/retire", operation_id="retire_fixed_answer")
-def retire_fixed_answer(parts: ServicesDep, reader: ReaderDep, item: str, wait: WaitQuery = None) -> Written:
+def retire_fixed_answer(parts: ServicesDep, reader: WriterDep, item: str, wait: WaitQuery = None) -> Written:
     """Return it no longer, at once; nothing of it is lost. For editors."""
     reader.require(Role.EDITOR, "retire fixed answers")
     with parts.db.write() as session:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Form, UploadFile
 
-from api.deps import ReaderDep, ServicesDep
+from api.deps import IngesterDep, ServicesDep
 from api.errors import PROBLEMS
 from api.routes.items import WAIT_SECONDS, WaitQuery
 from api.schemas import Shape
@@ -42,7 +42,7 @@ class Ingested(Shape):
 @router.post("/ingest", operation_id="ingest")
 def ingest(
     parts: ServicesDep,
-    reader: ReaderDep,
+    reader: IngesterDep,
     file: Annotated[UploadFile, File(description="A document or an export.")],
     name: Annotated[
         str, Form(description="Name of the source that the items are kept under.", min_length=1, max_length=200)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from sqlmodel import col, select
 
-from api.deps import ReaderDep, ServicesDep
+from api.deps import ReaderDep, ServicesDep, WriterDep
 from api.errors import PROBLEMS
 from api.schemas import ItemCreate, ItemOut, ItemUpdate, Written, item_out
 from api.services import Services
@@ -33,8 +33,8 @@ def read_item(parts: ServicesDep, reader: ReaderDep, item: str) -> ItemOut:
 
 
 @router.post("", operation_id="create_item", status_code=201)
-def create_item(parts: ServicesDep, reader: ReaderDep, body: ItemCreate, wait: WaitQuery = None) -> Written:
-    """Create an item, as a draft or published at once. For editors."""
+def create_item(parts: ServicesDep, reader: WriterDep, body: ItemCreate, wait: WaitQuery = None) -> Written:
+    """Create an item, as a draft or published at once. For contributors and publishers."""
     with parts.db.write() as session:
         space_id = spaces.by_key(session, body.space).id if body.space is not None else None
         item, revision = editorial.create(session, body.content(), body.profile(), actor=reader, space_id=space_id)
@@ -44,8 +44,9 @@ def create_item(parts: ServicesDep, reader: ReaderDep, body: ItemCreate, wait: W
 
 
 @router.put("/{item}", operation_id="update_item")
-def update_item(parts: ServicesDep, reader: ReaderDep, item: str, body: ItemUpdate, wait: WaitQuery = None) -> Written:
-    """Give an item a new revision and profile. The profile counts at once, the text when published. For editors."""
+def update_item(parts: ServicesDep, reader: WriterDep, item: str, body: ItemUpdate, wait: WaitQuery = None) -> Written:
+    """Give an item a new revision and profile. The profile counts at once, the text when published. For contributors;
+    of a published item, for publishers."""
     with parts.db.write() as session:
         found = items.get(session, item, scope_of(session, reader))
         revision = editorial.revise(
@@ -61,12 +62,12 @@ def update_item(parts: ServicesDep, reader: ReaderDep, item: str, body: ItemUpda
 @router.post("/{item}/publish", operation_id="publish_item")
 def publish_item(
     parts: ServicesDep,
-    reader: ReaderDep,
+    reader: WriterDep,
     item: str,
     revision: Annotated[int | None, Query(ge=1, description="Number of the revision (default: the newest).")] = None,
     wait: WaitQuery = None,
 ) -> Written:
-    """Make a revision the one that readers see. For editors."""
+    """Make a revision the one that readers see. For publishers."""
     with parts.db.write() as session:
         found = items.get(session, item, scope_of(session, reader))
         chosen = editorial.newest_revision(session, found)
@@ -82,7 +83,7 @@ def publish_item(
 
 
 @router.post("/{item}/retire", operation_id="retire_item")
-def retire_item(parts: ServicesDep, reader: ReaderDep, item: str, wait: WaitQuery = None) -> Written:
+def retire_item(parts: ServicesDep, reader: WriterDep, item: str, wait: WaitQuery = None) -> Written:
     """Take an item from its readers at once; nothing of it is lost. For editors."""
     with parts.db.write() as session:
         found = items.get(session, item, scope_of(session, reader))

@@ -4,12 +4,13 @@ import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 
 from api import metrics
+from api.auth import own_origin
 from api.conversations import NEW, Asked, ask, keep
 from api.deps import ReaderDep
 from api.leaving import while_there
@@ -19,7 +20,7 @@ from kb import items
 from kb.access import Principal, Scope, scope_of
 from kb.compose import composed
 from kb.content import storable
-from kb.errors import Forbidden, InvalidInput, NotFound
+from kb.errors import InvalidInput, NotFound
 from kb.events import Happened
 from kb.items import ItemView
 from kb.models import EventKind, Facet, Kind
@@ -254,7 +255,7 @@ def article(
     )
 
 
-@router.post("/vote/{ref}")
+@router.post("/vote/{ref}", dependencies=[Depends(own_origin)])
 def vote(
     request: Request,
     reader: ReaderDep,
@@ -266,7 +267,6 @@ def vote(
     comment: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     """Keep whether an article helped, and why not. Without JavaScript: a plain form, answered by a redirect."""
-    _same_site(request)
     page = Page(request)
     if helpful not in ("yes", "no") or (reason and reason not in REASONS) or (parent and not _UID.fullmatch(parent)):
         raise InvalidInput("this vote cannot be read; open the article again and vote there")
@@ -420,11 +420,3 @@ def _view(session: Session, ref: str, scope: Scope) -> ItemView:
 
 def _path(address: str) -> str:
     return urlsplit(address).path
-
-
-def _same_site(request: Request) -> None:
-    """Refuse a form that another site sent. Raises Forbidden."""
-    origin = request.headers.get("origin")
-    site = request.headers.get("sec-fetch-site")
-    if (origin is not None and urlsplit(origin).netloc != request.url.netloc) or site in ("cross-site", "same-site"):
-        raise Forbidden("this form was sent from another site; open the article and vote there")

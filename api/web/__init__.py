@@ -13,15 +13,21 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
+from api import auth
 from api.services import Services
-from api.web.i18n import LANGUAGES, NAMES, Words, choose
+from api.web.i18n import CATALOGUE, LANGUAGES, NAMES, Words, choose
 from api.web.rendering import slug
+from kb.access import Role
+from kb.models import Account
 
 _HERE = Path(__file__).parent
 LANGUAGE_COOKIE = "hl"
 VISITOR_COOKIE = "visitor"
 _YEAR = 365 * 24 * 3600
+_TOLD = frozenset({401, 403, 404, 409, 413, 422, 429})
+"""Errors that a page has words for."""
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -36,10 +42,13 @@ SECURITY_HEADERS = {
 
 def install(app: FastAPI) -> None:
     """Add the pages and their static files to the application."""
-    from api.routes import pages
+    from api.routes import editing, pages, people, signing_in
 
     app.mount("/static", _Static(directory=_HERE / "static"), name="static")
     app.include_router(pages.router)
+    app.include_router(signing_in.router)
+    app.include_router(editing.router)
+    app.include_router(people.router)
 
     @app.middleware("http")
     async def secure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -119,6 +128,11 @@ class Page:
         given = {name: value for name, value in query.items() if value not in (None, "")}
         return f"{path}?{urlencode(given)}" if given else path
 
+    def absolute(self, path: str) -> str:
+        """Return an address of ours that can be sent to people."""
+        base = self.services.settings.public_url or str(self.request.base_url).rstrip("/")
+        return f"{base}{path}"
+
     def article(self, item: int, title: str, rank: int | None = None, origin: str | None = None) -> str:
         """Return the address of an item's page; with the search that led there and the rank, if any."""
         name = slug(title)
@@ -129,6 +143,37 @@ class Page:
         """Return the address of this page in another language."""
         query = [(n, v) for n, v in parse_qsl(self.request.url.query) if n not in ("hl", "from", "rank")]
         return f"{self.request.url.path}?{urlencode([*query, ('hl', lang)])}"
+
+    @property
+    def person(self) -> Account | None:
+        """Who is signed in."""
+        found = auth.signed_in(self.request)
+        return found.known.account if found is not None else None
+
+    def may(self, role: Role) -> bool:
+        """Say whether who is signed in has this role or more somewhere."""
+        found = auth.signed_in(self.request)
+        return found is not None and found.principal.at_least(role)
+
+    @property
+    def csrf(self) -> Markup:
+        """The hidden field that a form of somebody who is signed in has to have."""
+        secret = auth.session_secret(self.request) if self.person is not None else None
+        if secret is None:
+            return Markup()
+        return Markup('<input type="hidden" name="{}" value="{}">').format(auth.CSRF_FIELD, auth.csrf_token(secret))
+
+    def error_words(self, status: int, message: str) -> dict[str, Any]:
+        """Return what the page of an error says."""
+        known = status if status in _TOLD else 500
+        own = f"error_{status}_help"
+        asking = status in (401, 403) and self.person is None and self.request.method == "GET"
+        return {
+            "heading": self.words(f"error_{known}"),
+            "help": self.words(own if own in CATALOGUE[self.lang] else "error_help"),
+            "detail": message if status in (403, 413, 422) else "",
+            "sign_in": self.request.url.path if asking else "",
+        }
 
     def render(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Return the page as a response, with the cookies it sets."""
@@ -145,6 +190,10 @@ class Page:
             "question": "",
             "big": False,
             "alternates": [],
+            "me": self.person,
+            "writes": self.may(Role.CONTRIBUTOR),
+            "governs": self.may(Role.ADMIN),
+            "csrf": self.csrf,
         }
         html = _environment().get_template(template).render(**{**common, **values})
         response = HTMLResponse(html.encode("utf-8", "replace"), status)
@@ -162,11 +211,4 @@ class Page:
 def render_error(request: Request, status: int, code: str, message: str) -> Response:
     """Return an error as a page in the reader's language, with a way on."""
     page = Page(request)
-    known = status if status in (404, 413, 422) else 500
-    return page.render(
-        "error.html",
-        status=status,
-        heading=page.words(f"error_{known}"),
-        help=page.words("error_404_help" if status == 404 else "error_help"),
-        detail=message if status in (401, 403, 413, 422) else "",
-    )
+    return page.render("error.html", status=status, **page.error_words(status, message))

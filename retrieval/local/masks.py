@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from kb.access import Scope
+from kb.access import ENTITLEMENTS, Scope, kind_of_group
 from retrieval.local.segment import Bools, Segment
 from retrieval.types import Filters
 
@@ -50,12 +50,10 @@ class Masks:
 
 
 def _compile(segment: Segment, scope: Scope, filters: Filters) -> Bools:
-    mask = _among(segment, segment.audiences, scope.audiences)
-    if scope.spaces is not None:
-        mask &= np.isin(segment.spaces, list(scope.spaces))
-    if scope.groups is not None:
-        groups = scope.groups
-        mask &= ~_labelled(segment, "group", lambda _: True) | _labelled(segment, "group", groups.__contains__)
+    first, *others = scope.areas
+    mask = _area(segment, first)
+    for area in others:
+        mask |= _area(segment, area)
     if filters.kinds:
         mask &= _among(segment, segment.kinds, filters.kinds)
     if filters.langs:
@@ -69,6 +67,24 @@ def _compile(segment: Segment, scope: Scope, filters: Filters) -> Bools:
                 matching |= ~_labelled(segment, facet, lambda _: True)
             mask &= matching
     return mask
+
+
+def _area(segment: Segment, area: Scope) -> Bools:
+    """Return the rows of one area of a scope, whatever lies beside it."""
+    mask = _among(segment, segment.audiences, area.audiences)
+    if area.spaces is not None:
+        mask &= np.isin(segment.spaces, list(area.spaces))
+    if area.groups is not None:
+        groups = area.groups
+        for kind in ("", *ENTITLEMENTS):
+            if f"{kind}:*" not in groups:
+                mask &= ~_grouped(segment, kind, lambda _: True) | _grouped(segment, kind, groups.__contains__)
+    return mask
+
+
+def _grouped(segment: Segment, kind: str, wanted: Callable[[str], bool]) -> Bools:
+    """Return which rows have a group of this kind that is wanted."""
+    return _labelled(segment, "group", lambda group: kind_of_group(group) == kind and wanted(group))
 
 
 def _among(segment: Segment, codes: Any, values: Collection[str]) -> Bools:

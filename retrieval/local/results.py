@@ -62,7 +62,8 @@ def _size(query: Query, scope: Scope, filters: Filters, found: Candidates) -> in
     """Return about how many bytes a result and its key take: 100 for each small object, 1,000 for what all have."""
     arrays = found.passage.nbytes + found.item.nbytes + found.dense.nbytes + found.lexical.nbytes + found.lang.nbytes
     vector = query.vector.nbytes if query.vector is not None else 0
-    groups = (scope.audiences, scope.spaces or (), scope.groups or (), filters.kinds, filters.langs, filters.spaces)
-    values = sum(map(len, groups)) + sum(map(len, filters.labels.values()))
+    areas = [(area.audiences, area.spaces or (), area.groups or ()) for area in scope.areas]
+    asked = (filters.kinds, filters.langs, filters.spaces, *filters.labels.values())
+    values = sum(len(part) for area in areas for part in area) + sum(map(len, asked))
     terms = sum(100 + 4 * len(term) for term in query.terms)
     return 1000 + arrays + vector + terms + 100 * values

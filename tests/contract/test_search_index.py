@@ -18,6 +18,7 @@ from tests.fakes_index import BruteForceIndex
 
 DIM = 8
 EVERYTHING = Scope(frozenset({"public", "customer", "partner", "internal"}), None, None)
+INSIDE = Scope(frozenset({"internal"}), None, None)
 PUBLIC = Scope(frozenset({"public"}), frozenset({1}), frozenset())
 NONE = Filters()
 
@@ -168,6 +169,10 @@ def test_equal_scores_give_the_lower_ids(made: tuple[SearchIndex, Settle]) -> No
     assert sorted(index.search(Query([], vector), scope=EVERYTHING, filters=NONE, limit=5).passage)[:4] == [1, 2, 3, 4]
 
 
+def holding(*groups: str) -> Scope:
+    return Scope(frozenset({"public"}), None, frozenset(groups))
+
+
 ROWS = [
     (attributes(), PUBLIC, NONE, True),
     (attributes("internal"), PUBLIC, NONE, False),
@@ -178,6 +183,14 @@ ROWS = [
     (attributes(group=["gold"]), Scope(frozenset({"public"}), None, frozenset({"gold", "x"})), NONE, True),
     (attributes(group=["gold"]), EVERYTHING, NONE, True),
     (attributes(), Scope(frozenset({"public"}), frozenset(), None), NONE, False),
+    (attributes(group=["plan:gold"]), holding("plan:gold"), NONE, True),
+    (attributes(group=["plan:gold", "plan:a"]), holding("plan:a"), NONE, True),
+    (attributes(group=["plan:gold", "product:tv"]), holding("plan:gold"), NONE, False),
+    (attributes(group=["plan:gold", "legal"]), holding("plan:gold"), NONE, False),
+    (attributes(group=["plan:gold", "legal"]), holding("plan:*", "legal"), NONE, True),
+    (attributes(), Scope(frozenset({"internal"}), None, None, also=frozenset({EVERYTHING})), NONE, True),
+    (attributes(), Scope(frozenset({"public"}), frozenset({9}), None, also=frozenset({PUBLIC})), NONE, True),
+    (attributes(), Scope(frozenset({"public"}), frozenset({9}), None, also=frozenset({INSIDE})), NONE, False),
     (attributes(kind="case"), EVERYTHING, Filters(kinds=frozenset({"article"})), False),
     (attributes(kind="case"), EVERYTHING, Filters(kinds=frozenset({"case", "lesson"})), True),
     (attributes(lang="zh"), EVERYTHING, Filters(langs=frozenset({"en"})), False),

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from sqlmodel import col, select
 
 from kb import editorial, items, spaces
-from kb.access import SYSTEM, Principal, Role, Scope, readable, scope_of
+from kb.access import SYSTEM, Grant, Principal, Role, Scope, readable, scope_of
 from kb.content import Content, Profile, labels
 from kb.db import Database
 from kb.errors import Forbidden, InvalidInput, NotFound
 from kb.models import Audience, Facet, Item, State
 
-GROUPS: tuple[tuple[str, ...], ...] = ((), ("gold",), ("gold", "silver"))
+GROUPS: tuple[tuple[str, ...], ...] = ((), ("gold",), ("gold", "silver"), ("plan:a", "product:tv"), ("plan:b", "gold"))
 SPACES = ("main", "lake", "northshore", "harbour")
 
 
@@ -43,10 +43,16 @@ def one_of_each(db: Database) -> None:
 def readers(db: Database) -> list[Principal]:
     with db.read() as session:
         ids = [None, *(spaces.by_key(session, key).id for key in SPACES)]
-    return [
-        Principal(role=role, space=space, groups=frozenset(groups))
-        for role, space, groups in product(Role, ids, [(), ("gold",), ("silver", "bronze")])
+    mine = [(), ("gold",), ("silver", "bronze"), ("plan:a",), ("plan:a", "product:tv"), ("plan:b", "gold")]
+    single = [
+        Principal(role=role, space=space, groups=frozenset(groups)) for role, space, groups in product(Role, ids, mine)
     ]
+    several = [
+        Principal(role=Role.EDITOR, space=ids[2], also=frozenset({Grant(role, space)}), groups=frozenset({"plan:a"}))
+        for role, space in product(Role, ids)
+        if role.rank < Role.EDITOR.rank
+    ]
+    return single + several
 
 
 def test_sql_and_value_agree_for_every_reader_and_item(db: Database) -> None:
@@ -103,7 +109,8 @@ def test_groups_narrow_customers_but_not_items_without_groups(db: Database) -> N
 
         assert titles(set()) == {"() published"}
         assert titles({"silver"}) == {"() published", "('gold', 'silver') published"}
-        assert titles({"gold"}) == {f"{group} published" for group in GROUPS}
+        assert titles({"gold"}) == {f"{group} published" for group in GROUPS[:3]}
+        assert titles({"plan:a", "product:tv"}) == {"() published", "('plan:a', 'product:tv') published"}
 
 
 values = st.sets(st.sampled_from(["a", "b", "c"]))

@@ -15,6 +15,7 @@ from sqlmodel import select
 from api.app import create_app
 from api.services import Services
 from kb import keys
+from kb.access import SYSTEM
 from kb.models import Event, EventKind
 
 BODY = {
@@ -34,7 +35,7 @@ def client(services: Services) -> Iterator[TestClient]:
 
 def bearer(services: Services, role: str) -> dict[str, str]:
     with services.db.write() as session:
-        return {"Authorization": f"Bearer {keys.add(session, f'test {role}', role)}"}
+        return {"Authorization": f"Bearer {keys.add(session, f'test {role}', role, actor=SYSTEM)}"}
 
 
 def publish(services: Services, client: TestClient) -> None:

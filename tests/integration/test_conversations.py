@@ -13,6 +13,7 @@ from sqlmodel import col, select
 from api.app import create_app
 from api.services import Services
 from kb import conversations, keys
+from kb.access import SYSTEM
 from kb.conversations import LIFE, MOST_TURNS, Spoken, new_id
 from kb.db import Database
 from kb.errors import NotFound, Unavailable
@@ -87,7 +88,7 @@ def client(services: Services) -> Iterator[TestClient]:
 
 def key(services: Services, name: str, role: str) -> dict[str, str]:
     with services.db.write() as session:
-        return {"Authorization": f"Bearer {keys.add(session, name, role)}"}
+        return {"Authorization": f"Bearer {keys.add(session, name, role, actor=SYSTEM)}"}
 
 
 def ask(client: TestClient, question: str, **more: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 from sqlmodel import select
 
 from kb import events, keys
-from kb.access import Role
+from kb.access import SYSTEM, Role
 from kb.db import Database
 from kb.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 from kb.events import EventLog, Happened, pseudonym
@@ -15,21 +15,21 @@ from kb.models import ApiKey, Event, EventKind, now
 
 def test_a_key_opens_its_role_until_it_is_revoked(db: Database) -> None:
     with db.write() as session:
-        secret = keys.add(session, "panel", "agent", groups=["gold"])
+        secret = keys.add(session, "panel", "agent", groups=["gold"], actor=SYSTEM)
     with db.read() as session:
         who = keys.principal(session, secret)
         assert (who.role, who.subject, who.groups) == (Role.AGENT, "key:panel", frozenset({"gold"}))
         assert secret not in str([key.model_dump() for key in session.exec(select(ApiKey))])
     with db.write() as session:
-        keys.revoke(session, "panel")
+        keys.revoke(session, "panel", actor=SYSTEM)
     with db.read() as session, pytest.raises(Unauthenticated):
         keys.principal(session, secret)
 
 
 def test_an_expired_or_unknown_key_opens_nothing(db: Database) -> None:
     with db.write() as session:
-        old = keys.add(session, "old", "admin", expires_at=now() - timedelta(seconds=1))
-        new = keys.add(session, "new", "admin", expires_at=now() + timedelta(hours=1))
+        old = keys.add(session, "old", "admin", expires_at=now() - timedelta(seconds=1), actor=SYSTEM)
+        new = keys.add(session, "new", "admin", expires_at=now() + timedelta(hours=1), actor=SYSTEM)
     with db.read() as session:
         assert keys.principal(session, new).role is Role.ADMIN
         for secret in (old, "", "aw_", new[:-1], "\ud800"):
@@ -39,7 +39,7 @@ def test_an_expired_or_unknown_key_opens_nothing(db: Database) -> None:
 
 def test_bad_keys_are_refused(db: Database) -> None:
     with db.write() as session:
-        keys.add(session, "a", "agent")
+        keys.add(session, "a", "agent", actor=SYSTEM)
         for name, role, error in [
             ("", "agent", InvalidInput),
             ("x" * 101, "agent", InvalidInput),
@@ -48,11 +48,11 @@ def test_bad_keys_are_refused(db: Database) -> None:
             ("a", "agent", Conflict),
         ]:
             with pytest.raises(error):
-                keys.add(session, name, role)
+                keys.add(session, name, role, actor=SYSTEM)
         with pytest.raises(NotFound):
-            keys.revoke(session, "b")
+            keys.revoke(session, "b", actor=SYSTEM)
         with pytest.raises(InvalidInput):
-            keys.add(session, "c", "agent", space_id=99)
+            keys.add(session, "c", "agent", space_id=99, actor=SYSTEM)
 
 
 def test_events_are_all_written_when_the_log_closes(db: Database) -> None:

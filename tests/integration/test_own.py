@@ -140,7 +140,7 @@ def test_without_any_evidence_it_says_what_makes_some(services: Services) -> Non
 
 def headers(services: Services, role: str, **more: Any) -> dict[str, str]:
     with services.db.write() as session:
-        return {"Authorization": f"Bearer {keys.add(session, f'{role} {len(more)}', role, **more)}"}
+        return {"Authorization": f"Bearer {keys.add(session, f'{role} {len(more)}', role, actor=SYSTEM, **more)}"}
 
 
 def test_an_agent_links_what_it_may_read_and_nobody_else_does(services: Services) -> None:

@@ -75,7 +75,7 @@ def serving(data: Path, number: int = 2, *, leaves_with: int = 0) -> Iterator[Se
     db = Database(Settings(data=data).sqlalchemy_url)
     db.migrate()
     with db.write() as session:
-        key = keys.add(session, "editor", "editor")
+        key = keys.add(session, "editor", "editor", actor=SYSTEM)
     db.dispose()
     supervisor = started(data, number, "app")
     assert supervisor.stdout is not None

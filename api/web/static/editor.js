@@ -1,0 +1,60 @@
+// The editor: a preview as one writes, keys that save and publish, a warning before what is not saved is left.
+// Without this module the form works as it is.
+const PAUSE = 400; // milliseconds of silence before a preview is asked for
+
+class Editor {
+  constructor(form) {
+    this.form = form;
+    this.preview = document.querySelector("#preview");
+    this.unsaved = document.querySelector("#unsaved");
+    this.changed = "changed" in form.dataset;
+    form.addEventListener("input", (event) => this.typed(event));
+    form.addEventListener("compositionend", () => this.later());
+    form.addEventListener("submit", () => {
+      this.changed = false;
+    });
+    document.addEventListener("keydown", (event) => this.pressed(event));
+    addEventListener("beforeunload", (event) => {
+      if (this.changed) event.preventDefault();
+    });
+  }
+
+  typed(event) {
+    this.changed = true;
+    this.unsaved.textContent = this.form.dataset.unsaved;
+    if (!event.isComposing) this.later();
+  }
+
+  later() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.show(), PAUSE);
+  }
+
+  async show() {
+    this.asking?.abort();
+    this.asking = new AbortController();
+    try {
+      const response = await fetch(this.form.dataset.preview, {
+        method: "POST",
+        body: new URLSearchParams(new FormData(this.form)),
+        signal: this.asking.signal,
+        headers: { Accept: "text/html" },
+      });
+      if (response.ok) this.preview.innerHTML = await response.text();
+    } catch (error) {
+      if (error.name !== "AbortError") throw error;
+    }
+  }
+
+  pressed(event) {
+    if (!(event.ctrlKey || event.metaKey) || event.isComposing) return;
+    const action = event.key === "s" ? "save" : event.key === "Enter" ? "publish" : null;
+    const button = action && this.form.querySelector(`button[value=${action}]`);
+    if (!button) return;
+    event.preventDefault();
+    this.form.requestSubmit(button);
+  }
+}
+
+const form = document.querySelector("#editor");
+if (form) new Editor(form);
