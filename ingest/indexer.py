@@ -118,7 +118,7 @@ class Indexer:
         with self._preparing:
             with self._db.read() as session:
                 missing = self._unprepared(session, latest)
-            made = [self._passages(item, revision) for item, revision in missing]
+            made = [self.passages_of(item, revision) for item, revision in missing]
             texts = {p["embedding_hash"]: p["search_text"] for passages in made for p in passages}
             with self._db.read() as session:
                 texts.update(self._unembedded(session, latest))
@@ -182,7 +182,8 @@ class Indexer:
             )
         return known
 
-    def _passages(self, item: Item, revision: Revision) -> list[dict[str, Any]]:
+    def passages_of(self, item: Item, revision: Revision) -> list[dict[str, Any]]:
+        """Return the passages that publishing the revision makes, as rows of `Passage` without an id."""
         text = composed(item.lang, revision)
         chunks = chunk(revision.title, text, lang=item.lang, embedder=self._embedder, max_tokens=self._max_tokens)
         return [
@@ -268,7 +269,7 @@ class Indexer:
             Change(
                 seq=seq,
                 item=item_id,
-                attributes=_attributes(published[item_id], labels.get(item_id, frozenset()))
+                attributes=attributes_of(published[item_id], labels.get(item_id, frozenset()))
                 if item_id in published
                 else None,
                 passages=tuple(passages.get(item_id, ())),
@@ -277,7 +278,8 @@ class Indexer:
         ]
 
 
-def _attributes(item: Item, labels: frozenset[tuple[Facet, str]]) -> Attributes:
+def attributes_of(item: Item, labels: frozenset[tuple[Facet, str]]) -> Attributes:
+    """Return what the passages of an item can be filtered by."""
     return Attributes(
         kind=item.kind.value,
         audience=item.audience.value,

@@ -233,6 +233,21 @@ def _areas(session: Session, grant: Grant, groups: frozenset[str]) -> list[Scope
     ]
 
 
+def scope_of_readers(session: Session, item: Item) -> Scope:
+    """Return what the readers that an item is meant for may read: the item, and what else they find beside it.
+
+    That is what is published on the path of its space, for its audience and wider ones, with its groups.
+    """
+    groups = select(ItemLabel.value).where(col(ItemLabel.item_id) == item.id, col(ItemLabel.facet) == Facet.GROUP)
+    outside = next((seen for seen in _OUTSIDE.values() if item.audience in seen), None)
+    mine = frozenset(session.exec(groups))
+    return Scope(
+        audiences=frozenset(audience.value for audience in outside or Audience),
+        spaces=frozenset(path_to_root(session, item.space_id)),
+        groups=mine if outside else mine | _STAFF_GROUPS,
+    )
+
+
 _OUTSIDE: dict[Role, frozenset[Audience]] = {
     Role.ANONYMOUS: frozenset({Audience.PUBLIC}),
     Role.CUSTOMER: frozenset({Audience.PUBLIC, Audience.CUSTOMER}),

@@ -522,6 +522,18 @@ class Event(SQLModel, table=True):
     data: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
 
 
+class QuestionVector(SQLModel, table=True):
+    """The vector of a question that was asked, so that replaying the log embeds nothing twice. Holds no text."""
+
+    __tablename__ = "question_vector"
+    key: str = Field(primary_key=True, max_length=64)
+    """SHA-256 of the question as embedded."""
+    fingerprint: str = Field(primary_key=True, max_length=64)
+    data: bytes = Field(sa_type=LargeBinary)
+    """Little-endian float32, shape (dim,): as the model gives it, before what was learnt moves it."""
+    at: datetime = Field(default_factory=now, sa_type=UTCDateTime, index=True)
+
+
 class Meta(SQLModel, table=True):
     """Facts about this database: `database_id`, `pseudonym_key`."""
 

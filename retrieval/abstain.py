@@ -16,6 +16,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import islice
 from math import exp, inf, log
 
@@ -76,9 +77,9 @@ def features(results: Results) -> Features:
         return Features(0.0, 0.0, 0.0, 0.0, 0.0)
     first = hits[0]
     asked = set(results.terms)
-    said = asked & set(analyze(f"{first.found.title}\n{first.found.text}"))
-    title = set(analyze(first.found.title))
-    different = (hit for hit in hits[1:] if not _alike(title, set(analyze(hit.found.title))))
+    said = asked & _words(f"{first.found.title}\n{first.found.text}")
+    title = _words(first.found.title)
+    different = (hit for hit in hits[1:] if not _alike(title, _words(hit.found.title)))
     others = list(islice(different, _NEXT)) or hits[1:][-1:]
     nearest = max(hit.dense for hit in hits[:3])
     elsewhere = _mean([hit.dense for hit in others], results.dense_mean)
@@ -155,7 +156,13 @@ def _mean(values: Sequence[float], otherwise: float) -> float:
     return sum(values) / len(values) if values else otherwise
 
 
-def _alike(one: set[str], other: set[str]) -> bool:
+@lru_cache(2048)
+def _words(text: str) -> frozenset[str]:
+    # The same passages and titles are first for many questions.
+    return frozenset(analyze(text))
+
+
+def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
     return bool(one) and len(one & other) >= _SAME * len(one | other)
 
 
@@ -165,7 +172,7 @@ def _names_its_code(results: Results) -> bool:
     A code has no meaning that a model of language could know, so its cosine says little.
     """
     codes = {term for term in results.terms if len(term) >= 4 and _CODE.fullmatch(term)}
-    return bool(codes) and codes <= set(analyze(results.hits[0].found.title))
+    return bool(codes) and codes <= _words(results.hits[0].found.title)
 
 
 def _names_another_code(results: Results) -> bool:
@@ -174,7 +181,7 @@ def _names_another_code(results: Results) -> bool:
     if not codes:
         return False
     found = results.hits[0].found
-    return not codes & set(analyze(f"{found.title}\n{found.text}"))
+    return not codes & _words(f"{found.title}\n{found.text}")
 
 
 def suggestions(hits: Sequence[Hit], most: int = 5) -> list[Hit]:

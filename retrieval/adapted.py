@@ -119,8 +119,11 @@ class AdaptedEmbedder:
         return self.plain.embed_passages(texts)
 
     def embed_query(self, text: str) -> Vector:
+        return self.moved(text, self.plain.embed_query(text))
+
+    def moved(self, text: str, vector: Vector) -> Vector:
+        """Return the vector of a question from the one that the model gives it."""
         adapter = self._of(text)
-        vector = self.plain.embed_query(text)
         return adapter.moved(vector) if adapter is not None else vector
 
     def comparable(self, text: str, found: Candidates) -> Candidates:

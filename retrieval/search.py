@@ -8,10 +8,9 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from sqlmodel import Session
 
 from kb import items
-from kb.access import Principal, Scope, scope_of
+from kb.access import Principal, scope_of
 from kb.content import storable, title_key
 from kb.db import Database
 from kb.errors import InvalidInput, KBError, TooLarge, shown
@@ -23,6 +22,7 @@ from retrieval.fusion import order
 from retrieval.index import SearchIndex
 from retrieval.language import language
 from retrieval.rerank import Reordered, Reranked, Reranking
+from retrieval.shelf import Readable, Shelf
 from retrieval.spelling import corrected
 from retrieval.text import ANALYZER_VERSION, analyze, analyzer
 from retrieval.types import Candidates, Filters, Query
@@ -31,7 +31,7 @@ MAX_QUESTION = 100_000
 """Most characters accepted; of a longer text than MAX_USED the first part is searched."""
 MAX_USED = 8_000
 MAX_LIMIT = 100
-_DEPTH = 50
+DEPTH = 50
 """Least number of passages taken from each leg."""
 
 
@@ -167,30 +167,25 @@ class Searcher:
         embed_ms = _ms(embedding_started)
         with self.db.read() as session:
             query = Query(terms=terms, vector=vector, lang=spoken)
-            candidates = index.search(query, scope=scope, filters=filters or Filters(), limit=max(_DEPTH, 5 * limit))
-            if vector is not None:
-                candidates = comparable(embedder, searched, candidates)
-            fuse_started = time.perf_counter()
-            score = fused(embedder, candidates, query)
-            ranking = order(score, candidates.passage)
-            fuse_ms = _ms(fuse_started)
-            read_started = time.perf_counter()
-            looked_at = max(limit, self.reranking.top) if self.reranking is not None else limit
-            hits = _collapse(session, scope, candidates, score, ranking, looked_at)
-            hits, reordered = _reranked(self.reranking, searched, hits)
-            hits = hits[:limit]
-            if filters is None or filters == Filters():
-                hits = _named_first(session, scope, used, hits, limit, index.generation)
-            spoken_here = any(hit.found.lang == spoken for hit in hits)
-            wanted = spoken if spoken_here else lang or spoken
-            hits = _one_language(session, scope, hits, wanted, filters, index.generation)
-            read_ms = _ms(read_started)
+            candidates = index.search(query, scope=scope, filters=filters or Filters(), limit=max(DEPTH, 5 * limit))
+            found = ranked(
+                Readable(session, scope, index.generation),
+                embedder,
+                query,
+                candidates,
+                asked=used,
+                searched=searched,
+                limit=limit,
+                filters=filters,
+                lang=lang,
+                reranking=self.reranking,
+            )
         return Results(
             question=used,
             lang=spoken,
-            hits=hits,
+            hits=found.hits,
             terms=analyze(searched) if terms and index.analyzer != ANALYZER_VERSION else terms,
-            stats_bound=candidates.stats.lexical_bound,
+            stats_bound=found.candidates.stats.lexical_bound,
             generation=candidates.generation,
             watermark=candidates.watermark,
             took_ms={
@@ -198,18 +193,65 @@ class Searcher:
                 "embed": embed_ms,
                 "dense": candidates.took_ms.get("dense", 0.0),
                 "lexical": candidates.took_ms.get("lexical", 0.0),
-                "fuse": fuse_ms,
-                "read": round(read_ms - reordered.ms, 3),
-                **({"rerank": reordered.ms} if self.reranking is not None else {}),
+                "fuse": found.fuse_ms,
+                "read": found.read_ms,
+                **({"rerank": found.reordered.ms} if self.reranking is not None else {}),
                 "total": _ms(started),
             },
             truncated=len(text) > MAX_USED,
-            dense_mean=candidates.stats.dense_mean,
-            dense_std=candidates.stats.dense_std,
+            dense_mean=found.candidates.stats.dense_mean,
+            dense_std=found.candidates.stats.dense_std,
             embedder=embedder.name,
-            reranked=reordered.outcome,
+            reranked=found.reordered.outcome,
             corrected=meant,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """What became of candidates."""
+
+    hits: list[Hit]
+    candidates: Candidates
+    """With cosines that are comparable (`retrieval.adapted.comparable`)."""
+    reordered: Reordered
+    fuse_ms: float
+    read_ms: float
+
+
+def ranked(
+    shelf: Shelf,
+    embedder: Embedder,
+    query: Query,
+    candidates: Candidates,
+    *,
+    asked: str,
+    searched: str,
+    limit: int,
+    filters: Filters | None,
+    lang: str | None,
+    reranking: Reranking | None = None,
+) -> Ranked:
+    """Return the best `limit` items of the candidates that were found for `query`, as a search shows them.
+
+    `asked` is the question as typed, `searched` as corrected; `lang` is the page's.
+    """
+    if query.vector is not None:
+        candidates = comparable(embedder, searched, candidates)
+    fuse_started = time.perf_counter()
+    score = fused(embedder, candidates, query)
+    ranking = order(score, candidates.passage)
+    fuse_ms = _ms(fuse_started)
+    read_started = time.perf_counter()
+    looked_at = max(limit, reranking.top) if reranking is not None else limit
+    hits = _collapse(shelf, candidates, score, ranking, looked_at)
+    hits, reordered = _reranked(reranking, searched, hits)
+    hits = hits[:limit]
+    if filters is None or filters == Filters():
+        hits = _named_first(shelf, asked, hits, limit)
+    wanted = query.lang if any(hit.found.lang == query.lang for hit in hits) else lang or query.lang
+    hits = _one_language(shelf, hits, wanted, filters)
+    return Ranked(hits, candidates, reordered, fuse_ms, round(_ms(read_started) - reordered.ms, 3))
 
 
 def checked_question(question: str) -> str:
@@ -226,8 +268,7 @@ def checked_question(question: str) -> str:
 
 
 def _collapse(
-    session: Session,
-    scope: Scope,
+    shelf: Shelf,
     candidates: Candidates,
     score: npt.NDArray[np.float64],
     ranking: npt.NDArray[np.intp],
@@ -238,7 +279,7 @@ def _collapse(
     block = 3 * limit
     for start in range(0, len(ranking), block):
         positions = ranking[start : start + block]
-        found = items.recheck(session, scope, [int(candidates.passage[i]) for i in positions])
+        found = shelf.recheck([int(candidates.passage[i]) for i in positions])
         for i in positions:
             passage = found.get(int(candidates.passage[i]))
             if passage is None:
@@ -274,11 +315,9 @@ def passage_text(found: Found) -> str:
     return "\n".join(part for part in (found.title, found.path, found.text) if part)
 
 
-def _named_first(
-    session: Session, scope: Scope, question: str, hits: list[Hit], limit: int, generation: int
-) -> list[Hit]:
+def _named_first(shelf: Shelf, question: str, hits: list[Hit], limit: int) -> list[Hit]:
     """Put first the items that the question names: by exact title, or by number (KB-1042)."""
-    named = items.titled(session, scope, title_key(question))
+    named = shelf.titled(title_key(question))
     try:
         number = items.item_id(question) if question.upper().startswith("KB-") else 0
     except KBError:
@@ -287,8 +326,8 @@ def _named_first(
     if not wanted:
         return hits
     by_item = {hit.found.item_id: hit for hit in hits}
-    first = items.first_passages(session, [item for item in wanted if item not in by_item], generation)
-    found = items.recheck(session, scope, first.values())
+    first = shelf.first_passages([item for item in wanted if item not in by_item])
+    found = shelf.recheck(list(first.values()))
     top = max((hit.score for hit in hits), default=0.0)
     front: list[Hit] = []
     for item in sorted(wanted, key=lambda item: -by_item[item].score if item in by_item else float("inf")):
@@ -300,9 +339,7 @@ def _named_first(
     return [*front, *(hit for hit in hits if hit.found.item_id not in chosen)][:limit]
 
 
-def _one_language(
-    session: Session, scope: Scope, hits: list[Hit], lang: str, filters: Filters | None, generation: int
-) -> list[Hit]:
+def _one_language(shelf: Shelf, hits: list[Hit], lang: str, filters: Filters | None) -> list[Hit]:
     """Show one of several translations of one another: the one in `lang` where there is one."""
     shown_hits: dict[str | int, Hit] = {}
     for hit in hits:
@@ -314,9 +351,9 @@ def _one_language(
             shown_hits[key] = replace(hit, score=before.score, exact_title=before.exact_title or hit.exact_title)
     if filters is None or not filters.langs:
         foreign = {key: hit for key, hit in shown_hits.items() if hit.found.family and hit.found.lang != lang}
-        versions = items.family_members(session, scope, [str(key) for key in foreign], lang)
-        first = items.first_passages(session, versions.values(), generation)
-        found = items.recheck(session, scope, first.values())
+        versions = shelf.family_members([str(key) for key in foreign], lang)
+        first = shelf.first_passages(list(versions.values()))
+        found = shelf.recheck(list(first.values()))
         for key, hit in foreign.items():
             passage = found.get(first.get(versions.get(str(key), 0), 0))
             if passage is not None:

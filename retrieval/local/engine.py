@@ -17,7 +17,7 @@ process keeps what it has, and when it may write, it writes what of that is not 
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +31,9 @@ from retrieval.local.errors import IndexDamaged, IndexMismatch
 from retrieval.local.folder import Folder
 from retrieval.local.manifest import Identity, Manifest, SegmentEntry
 from retrieval.local.merging import Apart, write_merged
+from retrieval.local.preview import Preview
 from retrieval.local.results import MOST
-from retrieval.local.segment import build
+from retrieval.local.segment import Segment, build
 from retrieval.local.snapshot import Part, Snapshot
 from retrieval.types import Candidates, Change, Filters, Query, Vector
 
@@ -149,19 +150,25 @@ class LocalIndex:
                     latest[change.item] = change
             if watermark == before.watermark:
                 return watermark
-            new = build(
-                (
-                    (change.item, change.attributes, passage)
-                    for change in latest.values()
-                    if change.attributes is not None
-                    for passage in change.passages
-                ),
-                self._identity.dim,
-            )
+            new = _segment(latest.values(), self._identity.dim)
             snapshot = states.added(states.without(before, list(latest), watermark), Part(new))
             self._snapshot = states.folded(snapshot, self._fixed, self._identity.dim)
             self._delta.update((item, change.seq) for item, change in latest.items())
             return watermark
+
+    def preview(self, changes: Sequence[Change] = ()) -> Preview:
+        """Return the index as it is now, or as it would be with these changes, for searching it and nothing else.
+
+        What is searched here stays as it is. Raises InvalidInput as `apply` does.
+        """
+        for change in changes:
+            for passage in change.passages:
+                self._check_vector(passage.vector)
+        before = self._snapshot
+        if not changes:
+            return Preview(before, self.analyzer)
+        after = states.without(before, [change.item for change in changes], before.watermark)
+        return Preview(states.added(after, Part(_segment(changes, self._identity.dim))), self.analyzer)
 
     def try_own(self) -> bool:
         """Take the right to write the folder, or say that another process has it. A killed owner's right is free.
@@ -399,6 +406,19 @@ class LocalIndex:
             self._snapshot, self._folder.manifest, self._folder.kept, self._folder.durable = after, manifest, kept, True
             self._delta = {item: seq for item, seq in self._delta.items() if seq > manifest.watermark}
             self._fixed = frozenset(kept.parts)
+
+
+def _segment(changes: Iterable[Change], dim: int) -> Segment:
+    """Return the passages of changes, whose items differ, as a segment."""
+    return build(
+        (
+            (change.item, change.attributes, passage)
+            for change in changes
+            if change.attributes is not None
+            for passage in change.passages
+        ),
+        dim,
+    )
 
 
 def peek(folder: Path) -> Stats:
