@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import DatabaseError
 
-from api.commands import adapt, answers, ask, common, content, generation, keys, maintain, serve
+from api.commands import adapt, answers, ask, common, content, duplicates, generation, keys, maintain, serve
 from kb.errors import KBError, Misconfigured
 
 app = typer.Typer(
@@ -37,7 +37,7 @@ def root(
     """Answerwell: a knowledge base that answers."""
 
 
-for module in (content, ask, answers, serve, maintain, generation, adapt, keys):
+for module in (content, ask, answers, serve, maintain, generation, adapt, duplicates, keys):
     module.register(app)
 
 for found in sorted(entry_points(group="answerwell.commands"), key=lambda found: found.name):

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete as sql_delete
 from sqlmodel import Session, col, select
 
-from kb import changes
+from kb import changes, duplicates, redirects
 from kb.access import Principal, Role, path_to_root, root_space_id
 from kb.content import Content, Profile, checked_content, checked_profile, title_key
 from kb.errors import Conflict, Forbidden, NotFound, StaleRevision, shown
@@ -152,6 +152,7 @@ def publish(session: Session, item: Item, revision: Revision, *, actor: Principa
     item.state = State.PUBLISHED
     item.updated_at = now()
     session.add(item)
+    redirects.drop(session, item)  # its number is its own again
     seq = changes.record(session, item.id, Operation.PUBLISH, revision_id=revision.id, actor=actor.subject)
     return Published(item_id=item.id, revision_id=revision.id, seq=seq)
 
@@ -173,6 +174,8 @@ def delete(session: Session, item: Item, *, actor: Principal) -> int:
     require_writable(session, item, actor)
     assert item.id is not None
     seq = changes.record(session, item.id, Operation.DELETE, actor=actor.subject)
+    duplicates.forget(session, item)
+    redirects.forget(session, item)
     for table in (Passage, ItemLabel, Review, Wording, Revision):
         session.exec(sql_delete(table).where(col(table.item_id) == item.id))
     session.delete(item)
