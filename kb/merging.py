@@ -38,6 +38,7 @@ def merge(session: Session, item: Item, into: Item, *, actor: Principal, publish
     """
     for one in (item, into):
         editorial.require_writable(session, one, actor)
+    _lock(session, item, into)
     _check(item, into)
     newest = editorial.newest_revision(session, into)
     content = _with_questions_of(session, newest, item)
@@ -63,6 +64,7 @@ def undo(session: Session, item: Item, *, actor: Principal) -> int:
     Questions that the other item has taken over stay with it. Raises Forbidden, Conflict for one that is not merged.
     """
     editorial.require_writable(session, item, actor)
+    _lock(session, item)
     into = redirects.via(session, item)
     if into is None:
         raise Conflict(f"{item.number} is not merged into another item")
@@ -77,6 +79,15 @@ def undo(session: Session, item: Item, *, actor: Principal) -> int:
     item.state = State.DRAFT
     session.add(item)
     return changes.record(session, item.id, Operation.UPDATE, revision_id=item.live_revision_id, actor=actor.subject)
+
+
+def _lock(session: Session, *some: Item) -> None:
+    """Read items anew and keep others from merging them meanwhile, or two merges at once could make a circle.
+
+    Always by falling id, so that two callers never wait for each other. SQLite has one writer anyway.
+    """
+    for item in sorted(some, key=lambda one: -int(one.id or 0)):
+        session.refresh(item, with_for_update=True)
 
 
 def _check(item: Item, into: Item) -> None:

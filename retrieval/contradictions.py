@@ -19,6 +19,8 @@ SAME = 0.5
 """Share of the terms of the shorter sentence that two sentences of one thing have in common."""
 LONGEST = 60
 """Sentences of a resolution that are looked at."""
+_CHARACTERS = 20_000
+"""Of each field, so that no text takes long."""
 _ITEM = re.compile(r"^\s*(?:[-*+]|\d+[.)、])\s+", re.MULTILINE)
 _VERSION = re.compile(r"version|firmware|release|build|\bv\d|版本|固件|升级到|系统", re.IGNORECASE)
 
@@ -48,9 +50,9 @@ class Fields:
     @classmethod
     def of(cls, written: _Written) -> Self:
         return cls(
-            issue=f"{written.title}\n{written.issue}",
-            environment=written.environment,
-            resolution=written.resolution or written.body,
+            issue=f"{written.title}\n{written.issue}"[:_CHARACTERS],
+            environment=written.environment[:_CHARACTERS],
+            resolution=(written.resolution or written.body)[:_CHARACTERS],
         )
 
 

@@ -126,8 +126,9 @@ def near_duplicates(
     `lang`: the draft's language, told from its text where it is not given. Only items in it are compared: one in
     another language is a translation. Raises InvalidInput for a title without anything to search.
     """
-    draft = compared(content, lang, searcher.embedder)
-    return _likely(draft, candidates(searcher, draft, reader=reader), limit, least)
+    one = searcher.unranked()
+    draft = compared(content, lang, one.embedder)
+    return _likely(draft, candidates(one, draft, reader=reader), limit, least)
 
 
 def duplicates_of(
@@ -140,10 +141,10 @@ def duplicates_of(
     least: float = SHOWN,
 ) -> list[Duplicate]:
     """Return the other items that say what `view` says, as `near_duplicates` does. `also`: ids to look at besides."""
-    embedder, generation = searcher.embedder, searcher.index.generation
-    with searcher.db.read() as session:
-        mine = _compared(session, [view], embedder, generation)[0]
-    return _likely(mine, candidates(searcher, mine, reader=reader, also=also, but=view.item), limit, least)
+    one = searcher.unranked()
+    with one.db.read() as session:
+        mine = _compared(session, [view], one.embedder, one.index.generation)[0]
+    return _likely(mine, candidates(one, mine, reader=reader, also=also, but=view.item), limit, least)
 
 
 def compared(content: Content, lang: str | None, embedder: Embedder) -> Compared:
@@ -209,7 +210,8 @@ def candidates(
 ) -> list[Candidate]:
     """Return the published items that `reader` may read and that a search for `mine` finds, each with its probability.
 
-    No particular order. `but`: the item that `mine` is itself, which is left out with its translations.
+    No particular order. `searcher`: with the model that `mine` was made ready with. `but`: the item that `mine` is
+    itself, which is left out with its translations.
     """
     index, embedder = searcher.index, searcher.embedder
     question = mine.fields.issue[: max(_SEARCHED, len(mine.title))]

@@ -1,7 +1,7 @@
 """Near duplicates: shown before an item is made, queued by a scan, decided; nobody sees what they may not read."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
 
 import pytest
 from fastapi.testclient import TestClient
@@ -16,6 +16,7 @@ from kb.access import SYSTEM, scope_of
 from kb.content import Content, Profile
 from kb.errors import Conflict
 from kb.models import Audience, DuplicatePair, Item, Kind, PairState
+from retrieval.rerank import Reranking
 
 RESET = {
     "title": "Reset the router to factory settings",
@@ -78,6 +79,24 @@ def test_a_draft_is_told_of_the_item_that_is_there(services: Services, client: T
     assert found[0]["contradiction"]["kind"] == "number"
     strange = client.post("/v1/duplicates", json={"title": "Roaming in Norway"}, headers=editor)
     assert strange.json() == {"duplicates": []}
+
+
+def test_no_reranker_is_asked_which_candidates_there_are(services: Services, client: TestClient) -> None:
+    publish(services, RESET)
+
+    class Unusable:
+        name = "unusable"
+
+        def load(self) -> None:
+            raise AssertionError("a check for duplicates asked the reranker")
+
+        def scores(self, question: str, passages: Sequence[str], deadline: float) -> NoReturn:
+            self.load()
+            raise AssertionError
+
+    services.searcher.reranking = Reranking(Unusable(), 5, 100.0)
+    found = client.post("/v1/duplicates", json=AGAIN, headers=bearer(services, "editor"))
+    assert len(found.json()["duplicates"]) == 1
 
 
 def test_an_item_is_no_duplicate_of_itself_or_its_translation(services: Services, client: TestClient) -> None:

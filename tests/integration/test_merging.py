@@ -1,11 +1,15 @@
 """Merging: one stays, the other leads to it; nothing is lost, nothing leaks, and it can be taken back."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlmodel import Session, col, select
 
 from api.app import create_app
@@ -113,6 +117,68 @@ def test_there_is_never_a_circle(db: Database) -> None:
         with pytest.raises(Conflict, match="not merged"):
             merging.undo(session, a, actor=SYSTEM)
         assert leads(session) == {b.number: a.id}
+
+
+OPERATIONS = st.lists(st.tuples(st.sampled_from(["merge", "undo", "publish"]), st.integers(0, 5), st.integers(0, 5)))
+
+
+@given(operations=OPERATIONS)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_merged_and_taken_back_each_number_leads_to_the_end_of_its_chain(
+    sqlite: Database, operations: list[tuple[str, int, int]]
+) -> None:
+    with sqlite.write() as session:
+        some = [add(session, f"item {n}") for n in range(6)]
+        first = int(some[0].id or 0)
+        for what, one, other in operations:
+            with suppress(Conflict):
+                if what == "merge":
+                    merging.merge(session, some[one], some[other], actor=SYSTEM)
+                elif what == "undo":
+                    merging.undo(session, some[one], actor=SYSTEM)
+                else:
+                    editorial.publish(session, some[one], editorial.newest_revision(session, some[one]), actor=SYSTEM)
+        rows = {
+            int(row.source_id or 0): row
+            for row in session.exec(select(Redirect).where(col(Redirect.source_id) >= first)).all()
+        }
+        for source, row in rows.items():
+            at, steps = row.via_id, 0
+            while at in rows:
+                at, steps = rows[at].via_id, steps + 1
+                assert steps < len(rows), "a circle"
+            assert row.item_id == at
+            assert session.get_one(Item, source).state == State.RETIRED
+        assert {item.id for item in some if item.state == State.RETIRED} == set(rows)
+
+
+def test_two_merges_at_once_make_no_circle(db: Database) -> None:
+    with db.write() as session:
+        a, b = add(session, "a"), add(session, "b")
+    together = threading.Barrier(2)
+    refused: list[str] = []
+
+    def merge(one: int, other: int) -> None:
+        together.wait(30)
+        try:
+            with db.write() as session:
+                mine, theirs = session.get_one(Item, one), session.get_one(Item, other)
+                if db.dialect == "postgresql":  # SQLite's second writer waits before it reads
+                    together.wait(30)
+                merging.merge(session, mine, theirs, actor=SYSTEM)
+        except Conflict as error:
+            refused.append(error.message)
+
+    pair = (int(a.id or 0), int(b.id or 0))
+    threads = [threading.Thread(target=merge, args=order) for order in (pair, pair[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 1
+    assert "is retired" in refused[0]
+    with db.read() as session:
+        assert len(leads(session)) == 1
 
 
 def test_only_like_is_merged_with_like(db: Database) -> None:
