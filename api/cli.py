@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import DatabaseError
 
-from api.commands import accounts, adapt, answers, ask, common, content, generation, keys, maintain, replay, serve
+from api.commands import (
+    accounts,
+    adapt,
+    answers,
+    ask,
+    common,
+    content,
+    duplicates,
+    generation,
+    keys,
+    maintain,
+    replay,
+    serve,
+)
 from kb.errors import KBError, Misconfigured
 
 app = typer.Typer(
@@ -37,7 +50,19 @@ def root(
     """Answerwell: a knowledge base that answers."""
 
 
-for module in (content, ask, answers, replay, serve, maintain, generation, adapt, keys, accounts):
+for module in (
+    content,
+    ask,
+    answers,
+    replay,
+    serve,
+    maintain,
+    generation,
+    adapt,
+    duplicates,
+    keys,
+    accounts,
+):
     module.register(app)
 
 for found in sorted(entry_points(group="answerwell.commands"), key=lambda found: found.name):

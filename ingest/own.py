@@ -12,7 +12,7 @@ or pseudonym is in the set; the questions stand as they were typed.
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from ingest.judged import JudgedQuery, JudgedSet
-from kb import items
+from kb import items, redirects
 from kb.compose import composed
 from kb.content import title_key
 from kb.db import Database
@@ -65,7 +65,9 @@ def questions(db: Database) -> list[OwnQuestion]:
     The id of a question is a hash of its folded text, so it is the same whenever it is derived.
     """
     with db.read() as session:
-        said = sorted([*_votes(session), *_links(session)], key=lambda one: one.event)
+        leads = redirects.leads(session)  # what was said of an item that was merged counts for the one that stays
+        heard = sorted([*_votes(session), *_links(session)], key=lambda one: one.event)
+        said = [replace(one, item=leads.get(one.item, one.item)) for one in heard]
         published = _published(session, {one.item for one in said})
     asked: dict[str, _Asked] = {}
     for one in said:

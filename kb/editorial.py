@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete as sql_delete
 from sqlmodel import Session, col, select
 
-from kb import audit, changes
+from kb import audit, changes, duplicates, redirects
 from kb.access import Principal, Role, root_space_id
 from kb.content import Content, Profile, checked_content, checked_profile, title_key
 from kb.errors import Conflict, NotFound, StaleRevision, shown
@@ -161,6 +161,7 @@ def publish(session: Session, item: Item, revision: Revision, *, actor: Principa
     item.updated_at = now()
     session.add(item)
     _audited(session, item, actor, "publish", before, {"state": item.state.value, "revision": revision.n})
+    redirects.drop(session, item)  # its number is its own again
     seq = changes.record(session, item.id, Operation.PUBLISH, revision_id=revision.id, actor=actor.subject)
     return Published(item_id=item.id, revision_id=revision.id, seq=seq)
 
@@ -184,6 +185,8 @@ def delete(session: Session, item: Item, *, actor: Principal) -> int:
     last = newest_revision(session, item)
     _audited(session, item, actor, "delete", _facts(session, item) | {"title": last.title, "revision": last.n})
     seq = changes.record(session, item.id, Operation.DELETE, actor=actor.subject)
+    duplicates.forget(session, item)
+    redirects.forget(session, item)
     for table in (Passage, ItemLabel, Review, Wording, Revision):
         session.exec(sql_delete(table).where(col(table.item_id) == item.id))
     session.delete(item)

@@ -101,6 +101,14 @@ class GenerationState(StrEnum):
     """Nothing is left but this."""
 
 
+class PairState(StrEnum):
+    """What became of two items that are likely near duplicates."""
+
+    OPEN = "open"
+    NOT_DUPLICATE = "not_duplicate"
+    MERGED = "merged"
+
+
 class EventKind(StrEnum):
     SEARCH = "search"
     ANSWER = "answer"
@@ -271,6 +279,47 @@ class Wording(SQLModel, table=True):
     __tablename__ = "wording"
     item_id: int = Field(sa_column=Column(BigId, ForeignKey("item.id"), primary_key=True, autoincrement=False))
     key: str = Field(primary_key=True, max_length=500, index=True)
+
+
+class DuplicatePair(SQLModel, table=True):
+    """Two published items that are likely near duplicates, once each pair: `low_id` is the lower of the two ids."""
+
+    __tablename__ = "duplicate_pair"
+    __table_args__ = (
+        UniqueConstraint("low_id", "high_id", name="uq_duplicate_pair_items"),
+        Index("ix_duplicate_pair_state_probability", "state", "probability"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    low_id: int = Field(sa_type=BigId, foreign_key="item.id")
+    high_id: int = Field(sa_type=BigId, foreign_key="item.id", index=True)
+    low_revision_id: int = Field(sa_type=BigId)
+    high_revision_id: int = Field(sa_type=BigId)
+    """The revisions that were compared."""
+    probability: float
+    """That they are near duplicates, 0 to 1."""
+    evidence: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    """What the two share and what differs; `low` and `high` where it belongs to one of them. Of the revisions compared:
+    not to be shown when another is live."""
+    state: PairState = Field(default=PairState.OPEN, sa_type=word(PairState))
+    found_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    decided_by: str | None = Field(default=None, max_length=200)
+    decided_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class Redirect(SQLModel, table=True):
+    """Where a name leads that once was an item's own: KB-1042, since that item was merged into another."""
+
+    __tablename__ = "redirect"
+    name: str = Field(primary_key=True, max_length=500)
+    source_id: int | None = Field(default=None, sa_type=BigId, foreign_key="item.id", index=True)
+    """The item whose name it is; None: a name that belongs to no item any more."""
+    via_id: int = Field(sa_type=BigId, foreign_key="item.id", index=True)
+    """The item that it was led to."""
+    item_id: int = Field(sa_type=BigId, foreign_key="item.id", index=True)
+    """Where that leads in the end: no redirect leads to an item that leads elsewhere itself."""
+    made_by: str | None = Field(default=None, max_length=200)
+    made_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
 
 
 class Conversation(SQLModel, table=True):

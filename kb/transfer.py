@@ -1,4 +1,4 @@
-"""Moving a knowledge base: all spaces, items and revisions as JSON Lines, and back, with nothing lost between.
+"""Moving a knowledge base: all spaces, items, revisions and merges as JSON Lines, and back, with nothing lost between.
 
 The first line is a header; then one line a space (parents first), then one line an item with its labels and all of
 its revisions. Numbers (KB-1042) are kept where they are free; an item that is there already (by `uid`) is left as it
@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 
-from kb import changes, fixed, items
+from kb import changes, fixed, items, redirects
 from kb.access import Principal, Role
 from kb.content import Content, Profile, checked_content, checked_profile, choice, storable, title_key
 from kb.db import Database
@@ -29,6 +29,7 @@ from kb.models import (
     ItemLabel,
     Kind,
     Operation,
+    Redirect,
     Review,
     Revision,
     Space,
@@ -64,7 +65,7 @@ def export_lines(db: Database, *, actor: Principal) -> Iterator[str]:
         last = 0
         while found := session.exec(select(Item).where(col(Item.id) > last).order_by(col(Item.id)).limit(_BATCH)).all():
             ids = [int(item.id or 0) for item in found]
-            labels = items.labels(session, ids)
+            labels, merges = items.labels(session, ids), _merges(session, ids)
             revisions: dict[int, list[Revision]] = {}
             for revision in session.exec(
                 select(Revision).where(col(Revision.item_id).in_(ids)).order_by(col(Revision.item_id), col(Revision.n))
@@ -73,7 +74,8 @@ def export_lines(db: Database, *, actor: Principal) -> Iterator[str]:
             for item in found:
                 number = int(item.id or 0)
                 own, tags = revisions.get(number, []), labels.get(number, frozenset())
-                record = _item(item, keys[item.space_id], tags, own, fixed.reviews(session, item))
+                reviews = fixed.reviews(session, item)
+                record = _item(item, keys[item.space_id], tags, own, reviews, merges.get(number))
                 yield _line({"item": record})
             last = ids[-1]
             session.expunge_all()
@@ -90,6 +92,7 @@ def import_lines(db: Database, lines: Iterable[str], *, actor: Principal) -> Imp
     with db.write() as session:
         header = False
         taken: list[dict[str, Any]] = []  # get their new numbers when all those that keep theirs are in
+        merged: list[dict[str, Any]] = []  # lead on when those that they lead to are in
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -102,6 +105,8 @@ def import_lines(db: Database, lines: Iterable[str], *, actor: Principal) -> Imp
                     _add_space(session, record["space"], counts)
                 elif "item" in record:
                     _add_item(session, record["item"], actor, counts, taken)
+                    if record["item"].get("merged_into") is not None:
+                        merged.append(record["item"])
                 else:
                     raise InvalidInput("neither a space nor an item")
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -114,6 +119,8 @@ def import_lines(db: Database, lines: Iterable[str], *, actor: Principal) -> Imp
             free = session.exec(select(func.max(Item.id))).one() or 0
             _add_item(session, {**record, "id": free + 1}, actor, counts, [])
         counts.renumbered = len(taken)
+        for record in merged:
+            _lead(session, record, actor)
         if not header:
             raise InvalidInput("this is not an Answerwell export: it is empty")
         if db.dialect == "postgresql":
@@ -133,7 +140,12 @@ def _check_header(record: dict[str, Any]) -> None:
 
 
 def _item(
-    item: Item, space: str, labels: frozenset[tuple[Facet, str]], revisions: list[Revision], reviews: Sequence[Review]
+    item: Item,
+    space: str,
+    labels: frozenset[tuple[Facet, str]],
+    revisions: list[Revision],
+    reviews: Sequence[Review],
+    merged_into: str | None,
 ) -> dict[str, Any]:
     plain = (
         "id", "uid", "kind", "lang", "family", "audience", "confidence", "governance", "state", "owner",
@@ -158,7 +170,29 @@ def _item(
         ],
         **{name: moment for name in ("review_at", "expires_at") if (moment := getattr(item, name)) is not None},
         **({"reviews": [_review(review, numbers) for review in reviews]} if reviews else {}),
+        **({"merged_into": merged_into} if merged_into is not None else {}),
     }  # fmt: skip
+
+
+def _merges(session: Session, ids: Sequence[int]) -> dict[int, str]:
+    """Return by id the uid of the item that each of these was merged into; those that were not are left out."""
+    rows = session.exec(
+        select(Redirect.source_id, Item.uid)
+        .join(Item, col(Item.id) == col(Redirect.via_id))
+        .where(col(Redirect.source_id).in_(ids))
+    )
+    return {int(source or 0): uid for source, uid in rows}
+
+
+def _lead(session: Session, record: dict[str, Any], actor: Principal) -> None:
+    """Let an item that was merged lead where it led, unless it is here already and does."""
+    there = select(Item).where(col(Item.uid).in_([str(record["uid"]), str(record["merged_into"])]))
+    known = {item.uid: item for item in session.exec(there).all()}
+    if str(record["merged_into"]) not in known:
+        raise InvalidInput(f"the item {shown(record['uid'])} is merged into one that is not in the export")
+    item, into = known[str(record["uid"])], known[str(record["merged_into"])]
+    if redirects.via(session, item) is None:
+        redirects.lead(session, item, into, actor=actor.subject)
 
 
 def _review(review: Review, numbers: dict[int | None, int]) -> dict[str, Any]:
@@ -288,7 +322,8 @@ def _same_or_refuse(session: Session, there: Item, record: dict[str, Any]) -> No
     revisions = session.exec(select(Revision).where(col(Revision.item_id) == number).order_by(col(Revision.n))).all()
     space = session.get_one(Space, there.space_id)
     tags = items.labels(session, [number]).get(number, frozenset())
-    here = json.loads(_line(_item(there, space.key, tags, list(revisions), fixed.reviews(session, there))))
+    reviews, merged = fixed.reviews(session, there), _merges(session, [number]).get(number)
+    here = json.loads(_line(_item(there, space.key, tags, list(revisions), reviews, merged)))
     different = sorted(name for name in here if name != "id" and here[name] != record.get(name))
     if different:
         raise Conflict(f"{there.number} is here already and differs in {', '.join(different)}")

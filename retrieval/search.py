@@ -122,6 +122,11 @@ class Searcher:
     def embedder(self) -> Embedder:
         return self._engine[1]
 
+    def unranked(self) -> "Searcher":
+        """Return one of the same index and model that is never switched and asks no reranker: for several steps that
+        must all be of one generation."""
+        return Searcher(self.db, *self._engine, risk=self.risk, answerable=self.answerable)
+
     def switch(self, index: SearchIndex, embedder: Embedder) -> None:
         """Search another generation from the next question on. A search under way ends with what it began with."""
         self._engine = (index, embedder)

@@ -34,6 +34,16 @@ class Confidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """A logistic model of `retrieval.duplicates`."""
+
+    bias: float
+    cosine: float
+    title: float
+    words: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tuned:
     """What the runs recorded in the file came to."""
 
@@ -43,9 +53,14 @@ class Tuned:
     """Added to the share that the lexical part is relative to."""
     confidence: dict[str, Confidence]
     """By name of the embedder."""
+    likeness: dict[str, dict[str, Likeness]]
+    """By name of the embedder and group: zh, other."""
 
     def confidence_of(self, embedder: str) -> Confidence:
         return self.confidence.get(embedder, self.confidence[ANY])
+
+    def likeness_of(self, embedder: str) -> dict[str, Likeness]:
+        return self.likeness.get(embedder, self.likeness[ANY])
 
 
 def read() -> dict[str, Any]:
@@ -62,6 +77,11 @@ def confidence(part: Mapping[str, Any]) -> Confidence:
     )
 
 
+def likeness(part: Mapping[str, Any]) -> dict[str, Likeness]:
+    """Return what the file says of near duplicates for one embedder."""
+    return {group: Likeness(**weights) for group, weights in part.items()}
+
+
 def _tuned() -> Tuned:
     document = read()
     fusion = document["fusion"]
@@ -69,6 +89,7 @@ def _tuned() -> Tuned:
         lexical_weight=fusion["lexical_weight"],
         lexical_damping=fusion["lexical_damping"],
         confidence={name: confidence(part) for name, part in document["confidence"].items() if name != "run"},
+        likeness={name: likeness(part) for name, part in document["duplicates"].items() if name != "run"},
     )
 
 

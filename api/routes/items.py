@@ -3,13 +3,14 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from fastapi.responses import RedirectResponse
 from sqlmodel import col, select
 
 from api.deps import ReaderDep, ServicesDep, WriterDep
 from api.errors import PROBLEMS
 from api.schemas import ItemCreate, ItemOut, ItemUpdate, Written, item_out
 from api.services import Services
-from kb import changes, editorial, items, spaces
+from kb import changes, editorial, items, redirects, spaces
 from kb.access import scope_of
 from kb.errors import NotFound
 from kb.models import Item, Revision
@@ -25,11 +26,23 @@ WaitQuery = Annotated[
 ]
 
 
-@router.get("/{item}", operation_id="read_item")
-def read_item(parts: ServicesDep, reader: ReaderDep, item: str) -> ItemOut:
-    """Return an item as its readers see it; an editor sees the draft of one that was never published."""
+@router.get(
+    "/{item}",
+    operation_id="read_item",
+    response_model=ItemOut,
+    responses={308: {"description": "The item was merged into the one at `Location`."}},
+)
+def read_item(parts: ServicesDep, reader: ReaderDep, item: str) -> ItemOut | RedirectResponse:
+    """Return an item as its readers see it; an editor sees the draft of one that was never published.
+
+    The number of an item that was merged leads to the one it was merged into; an editor still sees the item itself.
+    """
     with parts.db.read() as session:
-        return item_out(items.view(session, item, scope_of(session, reader)))
+        scope = scope_of(session, reader)
+        try:
+            return item_out(items.view(session, item, scope))
+        except NotFound:
+            return RedirectResponse(redirects.resolve(session, item, scope).number, 308)
 
 
 @router.post("", operation_id="create_item", status_code=201)

@@ -16,7 +16,7 @@ from api.deps import ReaderDep
 from api.leaving import while_there
 from api.schemas import answer_event, search_event
 from api.web import Page, rendering
-from kb import items
+from kb import items, redirects
 from kb.access import Principal, Scope, scope_of
 from kb.compose import composed
 from kb.content import storable
@@ -212,7 +212,10 @@ def article(
     page = Page(request)
     with page.services.db.read() as session:
         scope = scope_of(session, reader).published_only()
-        view = _view(session, ref, scope)
+        try:
+            view = _view(session, ref, scope)
+        except NotFound:
+            return RedirectResponse(page.url(_moved(page, session, ref, scope)), 308)
         title, number = view.revision.title, int(view.item.id or 0)
         address = page.article(number, title)
         if request.url.path != _path(address):
@@ -416,6 +419,15 @@ def _view(session: Session, ref: str, scope: Scope) -> ItemView:
     if match is None:
         raise NotFound("there is no such article")
     return items.view(session, match[1].upper(), scope)
+
+
+def _moved(page: Page, session: Session, ref: str, scope: Scope) -> str:
+    """Return the path of the article that this one was merged into. Raises NotFound."""
+    match = _REF.fullmatch(ref)
+    if match is None:
+        raise NotFound("there is no such article")
+    number = int(redirects.resolve(session, match[1].upper(), scope).id or 0)
+    return _path(page.article(number, items.titles(session, scope, [number])[number]))
 
 
 def _path(address: str) -> str:

@@ -314,3 +314,18 @@ def test_without_a_question_lines_are_a_conversation(kb: Run, folder: Path, monk
     assert [turn["understood_as"] for turn in said["turns"]] == [None, "Reset the router how long does it take?"]
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))
     assert "(understood as: Reset the router how long does it take?)" in kb("ask")[1]
+
+
+def test_duplicates_are_scanned_for(kb: Run, folder: Path) -> None:
+    text = (folder / "reset.md").read_text(encoding="utf-8")
+    (folder / "again.md").write_text(text.replace("twelve", "five"), encoding="utf-8")
+    kb("ingest", str(folder))
+    code, done, _ = kb("duplicates", "scan", "--json")
+    assert (code, done["items"], done["open"]) == (0, 4, 1)
+    assert kb("duplicates", "scan", "--json")[1] == {"changes": 0, "items": 0, "open": 1}
+    code, again, _ = kb("duplicates", "scan", "--again", "--json")
+    assert (code, again["items"], again["open"]) == (0, 4, 1)
+    assert "1 pairs wait for a decision" in kb("duplicates", "scan")[1]
+    code, told, _ = kb("eval", "contradictions", "--json")
+    assert code == 0
+    assert [row["lang"] for row in told] == ["en", "zh"]
