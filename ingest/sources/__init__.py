@@ -14,8 +14,10 @@ from ingest.sources.docx import DocxSource
 from ingest.sources.html import HtmlSource
 from ingest.sources.jsonl import JsonlSource
 from ingest.sources.markdown import MarkdownSource
+from ingest.sources.mediawiki import MediaWikiSource
 from ingest.sources.pdf import PdfSource
 from ingest.sources.stackexchange import StackExchangeSource
+from ingest.sources.wordpress import WordPressSource
 from ingest.sources.zendesk import ZendeskSource
 from kb.errors import InvalidInput, KBError, UnreadableSource, shown
 
@@ -23,6 +25,8 @@ _ORDERED: tuple[Source, ...] = (
     StackExchangeSource(),
     BeirSource(),
     ZendeskSource(),
+    MediaWikiSource(),
+    WordPressSource(),
     MarkdownSource(),
     HtmlSource(),
     DocxSource(),

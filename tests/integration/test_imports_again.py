@@ -1,0 +1,66 @@
+"""Real exports: counts are those of the source itself, and a second import changes nothing. Needs KB_SHARED_DATA."""
+
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ingest.document import Document
+from ingest.pipeline import ingest
+from ingest.sources import walk
+from kb.access import SYSTEM
+from kb.db import Database
+from tests.integration.test_real_data import SHARED
+
+
+def _texts(element: ET.Element) -> dict[str, str]:
+    return {child.tag.rpartition("}")[2]: child.text or "" for child in element}
+
+
+def mediawiki(path: Path) -> int:
+    """Pages of namespaces 0 and 12 that are no redirects."""
+    pages = [_texts(element) for element in ET.parse(path).iter() if element.tag.endswith("}page")]
+    return sum(page["ns"] in ("0", "12") and "redirect" not in page for page in pages)
+
+
+def wordpress(path: Path) -> int:
+    """Posts and pages, in whatever state."""
+    (file,) = path.glob("*.xml")
+    kinds = Counter(_texts(item)["post_type"] for item in ET.parse(file).iter("item"))
+    return kinds["post"] + kinds["page"]
+
+
+SAMPLES: list[tuple[str, Callable[[Path], int]]] = [
+    ("import/mediawiki/smallwiki-latest-pages-articles.xml", mediawiki),
+    ("import/wxr", wordpress),
+]
+
+
+def _here(place: str) -> Path:
+    path = SHARED / place
+    if not path.exists():
+        pytest.skip(f"the real data is not here: {place} (KB_SHARED_DATA names its folder)")
+    return path
+
+
+@pytest.mark.parametrize(("place", "count"), SAMPLES, ids=[place for place, _ in SAMPLES])
+def test_counts_are_those_of_the_source_and_a_second_run_changes_nothing(
+    db: Database, place: str, count: Callable[[Path], int]
+) -> None:
+    path = _here(place)
+    first = ingest(db, [path], actor=SYSTEM, prune=True)
+    assert first.failed == []
+    assert first.added == count(path)
+    again = ingest(db, [path], actor=SYSTEM, prune=True)
+    assert (again.added, again.updated, again.retired, again.unchanged) == (0, 0, 0, first.added)
+
+
+def test_links_of_a_wiki_lead_to_its_items() -> None:
+    path = _here("import/mediawiki/smallwiki-latest-pages-articles.xml")
+    documents = [found for found in walk(path) if isinstance(found, Document)]
+    known = {document.external_id for document in documents}
+    links = [part.split(")")[0] for document in documents for part in document.body.split("](/")[1:]]
+    assert len(links) > len(documents), "pages of a wiki link to one another"
+    assert set(links) <= known
