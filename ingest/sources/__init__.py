@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ingest.document import Document, Failure, ReadOptions, Source
 from ingest.sources.beir import BeirSource
+from ingest.sources.confluence import ConfluenceSource
 from ingest.sources.csv import CsvSource
 from ingest.sources.docx import DocxSource
 from ingest.sources.html import HtmlSource
@@ -25,6 +26,7 @@ _ORDERED: tuple[Source, ...] = (
     StackExchangeSource(),
     BeirSource(),
     ZendeskSource(),
+    ConfluenceSource(),
     MediaWikiSource(),
     WordPressSource(),
     MarkdownSource(),

@@ -1,5 +1,6 @@
 """Real exports: counts are those of the source itself, and a second import changes nothing. Needs KB_SHARED_DATA."""
 
+import json
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable
@@ -32,9 +33,22 @@ def wordpress(path: Path) -> int:
     return kinds["post"] + kinds["page"]
 
 
+def confluence(path: Path) -> int:
+    """Pages whose newest version is current."""
+    newest: dict[str, tuple[int, str]] = {}
+    for file in path.glob("*.json"):
+        whole = json.loads(file.read_text(encoding="utf-8"))
+        for page in whole.get("results", [whole]):
+            if page["type"] == "page":
+                version = page.get("version", {}).get("number", 0)
+                newest[page["id"]] = max(newest.get(page["id"], (0, "")), (version, page.get("status", "")))
+    return sum(status == "current" for _, status in newest.values())
+
+
 SAMPLES: list[tuple[str, Callable[[Path], int]]] = [
     ("import/mediawiki/smallwiki-latest-pages-articles.xml", mediawiki),
     ("import/wxr", wordpress),
+    ("import/perceval/confluence", confluence),
 ]
 
 
