@@ -11,9 +11,11 @@ from ingest.document import Document, Failure, ReadOptions, Source
 from ingest.sources.beir import BeirSource
 from ingest.sources.confluence import ConfluenceSource
 from ingest.sources.csv import CsvSource
+from ingest.sources.dita import DitaSource
 from ingest.sources.docx import DocxSource
 from ingest.sources.html import HtmlSource
 from ingest.sources.jsonl import JsonlSource
+from ingest.sources.mallard import MallardSource
 from ingest.sources.markdown import MarkdownSource
 from ingest.sources.mediawiki import MediaWikiSource
 from ingest.sources.pdf import PdfSource
@@ -29,6 +31,8 @@ _ORDERED: tuple[Source, ...] = (
     ConfluenceSource(),
     MediaWikiSource(),
     WordPressSource(),
+    MallardSource(),
+    DitaSource(),
     MarkdownSource(),
     HtmlSource(),
     DocxSource(),

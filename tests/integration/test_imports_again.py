@@ -45,10 +45,17 @@ def confluence(path: Path) -> int:
     return sum(status == "current" for _, status in newest.values())
 
 
+def pages(path: Path) -> int:
+    """Files of Mallard or DITA."""
+    return len([*path.glob("*.page"), *path.rglob("*.dita")])
+
+
 SAMPLES: list[tuple[str, Callable[[Path], int]]] = [
     ("import/mediawiki/smallwiki-latest-pages-articles.xml", mediawiki),
     ("import/wxr", wordpress),
     ("import/perceval/confluence", confluence),
+    ("raw/gnome_mallard_en", pages),
+    ("import/dita", pages),
 ]
 
 
