@@ -13,6 +13,7 @@ from ingest.sources.confluence import ConfluenceSource
 from ingest.sources.csv import CsvSource
 from ingest.sources.dita import DitaSource
 from ingest.sources.docx import DocxSource
+from ingest.sources.github import GitHubSource
 from ingest.sources.html import HtmlSource
 from ingest.sources.jsonl import JsonlSource
 from ingest.sources.mallard import MallardSource
@@ -33,6 +34,7 @@ _ORDERED: tuple[Source, ...] = (
     WordPressSource(),
     MallardSource(),
     DitaSource(),
+    GitHubSource(),
     MarkdownSource(),
     HtmlSource(),
     DocxSource(),
