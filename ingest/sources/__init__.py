@@ -11,6 +11,7 @@ from ingest.document import Document, Failure, ReadOptions, Source
 from ingest.sources.beir import BeirSource
 from ingest.sources.confluence import ConfluenceSource
 from ingest.sources.csv import CsvSource
+from ingest.sources.discourse import DiscourseSource
 from ingest.sources.dita import DitaSource
 from ingest.sources.docx import DocxSource
 from ingest.sources.github import GitHubSource
@@ -35,6 +36,7 @@ _ORDERED: tuple[Source, ...] = (
     MallardSource(),
     DitaSource(),
     GitHubSource(),
+    DiscourseSource(),
     MarkdownSource(),
     HtmlSource(),
     DocxSource(),

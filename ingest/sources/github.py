@@ -1,8 +1,8 @@
-"""GitHub issues as its REST API gives them (`/repos/{owner}/{repo}/issues?state=all`), each a case; pull requests are not.
+"""GitHub issues as its REST API gives them (`/repos/{owner}/{repo}/issues?state=all`), each a case.
 
-Comments (`/repos/{owner}/{repo}/issues/comments`) lie in files beside it whose names begin with `comments`. GitHub has no
-accepted answer: the resolution is the last comment that one of the project wrote before the issue was closed as completed.
-An issue without that is a draft. Who asked and answered is not read.
+Comments (`/repos/{owner}/{repo}/issues/comments`) lie in files beside it whose names begin with `comments`. GitHub has
+no accepted answer: the resolution is the last comment that one of the project wrote before the issue was closed as
+completed. An issue without that is a draft; pull requests are passed over. Who asked and answered is not read.
 """
 
 import re
@@ -46,9 +46,9 @@ class GitHubSource:
             return False
         with path.open("rb") as file:
             start = file.read(_LOOK).decode("utf-8", "ignore")
-        return (
-            start.lstrip("\ufeff \r\n\t").startswith("[") and '"repository_url"' in start and '"comments_url"' in start
-        )
+        if not start.lstrip("\ufeff \r\n\t").startswith("["):
+            return False
+        return '"repository_url"' in start and '"comments_url"' in start
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure]:
         """Yield a document an issue. Raises TooLarge or UnreadableSource for the file."""
@@ -67,9 +67,10 @@ class GitHubSource:
 
 def _issues(path: Path, limits: Limits) -> Iterator[tuple[dict[str, Any], str]]:
     for name, _, value in json_stream.records(path, limits):
-        if not name and isinstance(value, dict) and "pull_request" not in value:
-            if number := _number(value.get("url")):
-                yield value, number
+        if name or not isinstance(value, dict) or "pull_request" in value:
+            continue
+        if number := _number(value.get("url")):
+            yield value, number
 
 
 def _number(address: Any) -> str:

@@ -85,3 +85,22 @@ def test_links_of_a_wiki_lead_to_its_items() -> None:
     links = [part.split(")")[0] for document in documents for part in document.body.split("](/")[1:]]
     assert len(links) > len(documents), "pages of a wiki link to one another"
     assert set(links) <= known
+
+
+def test_issues_that_are_no_pull_requests_become_cases() -> None:
+    """Files of the API without an ending are read by the source that is named."""
+    for name in ("github_request", "github_issue_1", "github_issue_2"):
+        path = _here(f"import/perceval/github/{name}")
+        issues = [issue for issue in json.loads(path.read_text(encoding="utf-8")) if "pull_request" not in issue]
+        documents = [found for found in walk(path, "github") if isinstance(found, Document)]
+        assert len(documents) == len(issues), name
+        assert {document.title for document in documents} == {issue["title"] for issue in issues}
+
+
+def test_topics_of_a_forum_become_cases() -> None:
+    for number in (1148, 1149, 1150):
+        path = _here(f"import/perceval/discourse/discourse_topic_{number}.json")
+        topic = json.loads(path.read_text(encoding="utf-8"))
+        (case,) = walk(path)
+        assert isinstance(case, Document)
+        assert (case.external_id, case.title, case.state) == (str(topic["id"]), topic["title"], "draft")
