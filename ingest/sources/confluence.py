@@ -172,6 +172,8 @@ def _page(number: str, content: dict[str, Any], space: _Space, options: ReadOpti
             title=one_line(title)[:MAX_TITLE],
             body=body,
             state=None if is_open else "draft",
+            # What was open at an earlier import and is no longer is closed to customers at once.
+            audience=None if is_open else "internal",
             url=address,
             updated=moment(_at(content, "version", "when")),
             topics=tuple(dict.fromkeys(label for label in labels if isinstance(label, str))),

@@ -120,6 +120,8 @@ def _article(site: _Site, number: str, item: Element, options: ReadOptions) -> D
             body=body,
             lang=site.lang,
             state=None if open_to_all else "draft",
+            # What was open at an earlier import and is no longer is closed to customers at once.
+            audience=None if open_to_all else "internal",
             url=link if open_to_all and link.startswith(("http://", "https://")) else None,
             updated=_moment(item),
             topics=tuple(dict.fromkeys(topic for topic in topics if topic and topic != "Uncategorized")),

@@ -7,13 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
 from ingest.document import Document
 from ingest.pipeline import ingest
 from ingest.sources import walk
 from kb.access import SYSTEM
 from kb.db import Database
+from kb.models import Audience, Item
 from tests.integration.test_real_data import SHARED
+from tests.unit.test_source_wordpress import export
+from tests.unit.test_source_wordpress import item as post
 
 
 def _texts(element: ET.Element) -> dict[str, str]:
@@ -104,3 +108,11 @@ def test_topics_of_a_forum_become_cases() -> None:
         (case,) = walk(path)
         assert isinstance(case, Document)
         assert (case.external_id, case.title, case.state) == (str(topic["id"]), topic["title"], "draft")
+
+
+def test_a_page_that_is_open_no_longer_is_closed_to_customers(db: Database, tmp_path: Path) -> None:
+    for status, audience in (("publish", Audience.PUBLIC), ("private", Audience.INTERNAL)):
+        (tmp_path / "export.xml").write_text(export(post(1, "Page", "Text", status=status)), encoding="utf-8")
+        assert ingest(db, [tmp_path / "export.xml"], actor=SYSTEM).failed == []
+        with db.read() as session:
+            assert session.exec(select(Item.audience)).all() == [audience]

@@ -43,6 +43,7 @@ def test_a_folder_of_pages_is_one_space(tmp_path: Path) -> None:
     assert {number: document.state for number, document in documents.items()} == {
         "1": None, "2": None, "3": "draft", "5": "draft",
     }  # fmt: skip
+    assert {document.audience for document in documents.values() if document.state == "draft"} == {"internal"}
     router = documents["1"]
     assert (router.title, router.topics, router.url) == ("Router", ("router",), f"{BASE}/display/HELP/Router")
     assert router.body == (

@@ -83,8 +83,8 @@ def test_what_is_not_open_on_the_site_is_not_published_here(tmp_path: Path) -> N
             ),
         )
     )
-    states = {d.external_id: (d.state, d.url is None) for d in outcomes if isinstance(d, Document)}
-    assert states == {**{str(n): ("draft", True) for n in range(1, 5)}, "6": (None, False)}
+    states = {d.external_id: (d.state, d.audience, d.url is None) for d in outcomes if isinstance(d, Document)}
+    assert states == {**{str(n): ("draft", "internal", True) for n in range(1, 5)}, "6": (None, None, False)}
 
 
 def test_a_broken_export_is_named(tmp_path: Path) -> None:
