@@ -116,3 +116,17 @@ def test_a_page_that_is_open_no_longer_is_closed_to_customers(db: Database, tmp_
         assert ingest(db, [tmp_path / "export.xml"], actor=SYSTEM).failed == []
         with db.read() as session:
             assert session.exec(select(Item.audience)).all() == [audience]
+
+
+def test_only_posts_that_hold_nothing_come_in_without_text() -> None:
+    path = _here("import/wxr")
+    (file,) = path.glob("*.xml")
+    posts = {
+        item["post_id"] for item in map(_texts, ET.parse(file).iter("item")) if item["post_type"] in ("post", "page")
+    }
+    bare = {
+        item.findtext("{https://wordpress.org/export/1.2/}post_id")
+        for item in ET.parse(file).iter("item")
+        if not (item.findtext("{http://purl.org/rss/1.0/modules/content/}encoded") or "").strip()
+    }
+    assert {d.external_id for d in walk(path) if isinstance(d, Document) and not d.body} == posts & bare

@@ -23,7 +23,6 @@ SHARED = Path(os.environ.get("KB_SHARED_DATA") or Path(__file__).resolve().paren
         ("import/pdf", 6),
         ("import/docx", 1),
         ("import/mediawiki/smallwiki-latest-pages-articles.xml", 903),
-        ("import/wxr", 72),
     ],
 )
 def test_every_document_is_read(place: str, documents: int) -> None:
