@@ -9,13 +9,20 @@ from pathlib import Path
 
 from ingest.document import Document, Failure, ReadOptions, Source
 from ingest.sources.beir import BeirSource
+from ingest.sources.confluence import ConfluenceSource
 from ingest.sources.csv import CsvSource
+from ingest.sources.discourse import DiscourseSource
+from ingest.sources.dita import DitaSource
 from ingest.sources.docx import DocxSource
+from ingest.sources.github import GitHubSource
 from ingest.sources.html import HtmlSource
 from ingest.sources.jsonl import JsonlSource
+from ingest.sources.mallard import MallardSource
 from ingest.sources.markdown import MarkdownSource
+from ingest.sources.mediawiki import MediaWikiSource
 from ingest.sources.pdf import PdfSource
 from ingest.sources.stackexchange import StackExchangeSource
+from ingest.sources.wordpress import WordPressSource
 from ingest.sources.zendesk import ZendeskSource
 from kb.errors import InvalidInput, KBError, UnreadableSource, shown
 
@@ -23,6 +30,13 @@ _ORDERED: tuple[Source, ...] = (
     StackExchangeSource(),
     BeirSource(),
     ZendeskSource(),
+    ConfluenceSource(),
+    MediaWikiSource(),
+    WordPressSource(),
+    MallardSource(),
+    DitaSource(),
+    GitHubSource(),
+    DiscourseSource(),
     MarkdownSource(),
     HtmlSource(),
     DocxSource(),

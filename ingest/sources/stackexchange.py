@@ -6,17 +6,12 @@ Who asked and answered is not read: no document holds a person's name.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from xml.etree.ElementTree import ParseError
 
-from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]
-from defusedxml.ElementTree import iterparse  # type: ignore[import-untyped]
-
+from ingest import xml_stream
 from ingest.document import Document, Failure, Limits, ReadOptions
 from ingest.fields import moment
 from ingest.html import from_html
 from ingest.parse import image_warnings, tidy
-from ingest.reading import checked_size
 from ingest.records import checked, one_line
 from kb.errors import InvalidInput, KBError, UnreadableSource, shown
 
@@ -92,28 +87,8 @@ class StackExchangeSource:
 
 def _rows(posts: Path, limits: Limits) -> Iterator[dict[str, str]]:
     """Yield the attributes of each row, as a stream."""
-    if checked_size(posts, limits.export_bytes) == 0:
-        raise UnreadableSource(f"{shown(posts.name)} is empty")
-    depth = 0
-    try:
-        with posts.open("rb") as file:
-            root: Any = None
-            for event, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
-                if event == "start":
-                    root = element if root is None else root
-                    depth += 1
-                    if depth > limits.nesting:
-                        raise UnreadableSource(f"{shown(posts.name)} is nested more than {limits.nesting} deep")
-                    continue
-                depth -= 1
-                if depth == 1:
-                    if element.tag == "row":
-                        yield dict(element.attrib)
-                    root.clear()
-    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        raise UnreadableSource(f"{shown(posts.name)} cannot be read as XML: {error}") from error
-    except OSError as error:
-        raise UnreadableSource(f"{shown(posts.name)} cannot be read: {error.strerror or error}") from error
+    for element in xml_stream.elements(posts, limits, frozenset(["row"])):
+        yield dict(element.attrib)
 
 
 def _document(question: dict[str, str], answer: dict[str, str], options: ReadOptions) -> Document:

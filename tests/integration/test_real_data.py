@@ -22,6 +22,7 @@ SHARED = Path(os.environ.get("KB_SHARED_DATA") or Path(__file__).resolve().paren
         ("import/stackexchange", 564),
         ("import/pdf", 6),
         ("import/docx", 1),
+        ("import/mediawiki/smallwiki-latest-pages-articles.xml", 903),
     ],
 )
 def test_every_document_is_read(place: str, documents: int) -> None:
