@@ -42,6 +42,7 @@ class SearchHit(Shape):
     score: float = Field(description="Orders the hits of one search; means nothing across searches.")
     legs: Legs
     exact_title: bool
+    environment: list[str] = Field(description="What of the environment stated the item names too, lower case.")
     translated: bool = Field(description="In another language than asked in; no version in that language may be read.")
 
 
@@ -288,6 +289,7 @@ def hit_out(hit: Hit) -> SearchHit:
         score=round(hit.score, 6),
         legs=Legs(dense=round(hit.dense, 6), lexical=round(hit.lexical, 6)),
         exact_title=hit.exact_title,
+        environment=list(hit.environment),
         translated=hit.translated,
     )
 

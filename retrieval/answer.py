@@ -106,13 +106,22 @@ def answer(
     filters: Filters | None = None,
     lang: str | None = None,
     exact: bool = False,
+    environment: str | None = None,
     writer: "Writer | None" = None,
 ) -> Answer:
     """Answer from passages that `reader` may read. Raises InvalidInput or TooLarge as a search does.
 
     With a `writer` this runs an event loop of its own: inside one, await `answered(stream(...))`.
     """
-    results = searcher.search(question, reader=reader, filters=filters, limit=CONSIDERED, lang=lang, exact=exact)
+    results = searcher.search(
+        question,
+        reader=reader,
+        filters=filters,
+        limit=CONSIDERED,
+        lang=lang,
+        exact=exact,
+        environment=environment,
+    )
     if writer is None:
         return answer_from(searcher, results, reader=reader, filters=filters, lang=lang)
     events = events_from(searcher, results, reader=reader, filters=filters, lang=lang, writer=writer)
@@ -241,6 +250,7 @@ async def stream(
     filters: Filters | None = None,
     lang: str | None = None,
     exact: bool = False,
+    environment: str | None = None,
     writer: "Writer | None" = None,
 ) -> AsyncGenerator[AnswerEvent, None]:
     """Stream an answer grounded in passages that `reader` may read.
@@ -249,7 +259,14 @@ async def stream(
     since Replaced, are the answer's text.
     """
     results = await asyncio.to_thread(
-        searcher.search, question, reader=reader, filters=filters, limit=CONSIDERED, lang=lang, exact=exact
+        searcher.search,
+        question,
+        reader=reader,
+        filters=filters,
+        limit=CONSIDERED,
+        lang=lang,
+        exact=exact,
+        environment=environment,
     )
     yield Sources(results.hits[:SOURCES])
     said = events_from(searcher, results, reader=reader, filters=filters, lang=lang, writer=writer)

@@ -8,9 +8,10 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+from sqlmodel import Session
 
 from kb import items
-from kb.access import Principal, scope_of
+from kb.access import Principal, Scope, scope_of
 from kb.content import storable, title_key
 from kb.db import Database
 from kb.errors import InvalidInput, KBError, TooLarge, shown
@@ -18,6 +19,7 @@ from kb.items import Found
 from kb.settings import ANSWER_RISK, ANSWERABLE
 from retrieval.adapted import comparable, fused
 from retrieval.embed import Embedder
+from retrieval.environment import NOTHING_NAMED, checked_environment, match, parts
 from retrieval.fusion import order
 from retrieval.index import SearchIndex
 from retrieval.language import language
@@ -25,12 +27,15 @@ from retrieval.rerank import Reordered, Reranked, Reranking
 from retrieval.shelf import Readable, Shelf
 from retrieval.spelling import corrected
 from retrieval.text import ANALYZER_VERSION, analyze, analyzer
+from retrieval.tuned import TUNED
 from retrieval.types import Candidates, Filters, Query
 
 MAX_QUESTION = 100_000
 """Most characters accepted; of a longer text than MAX_USED the first part is searched."""
 MAX_USED = 8_000
 MAX_LIMIT = 100
+ENVIRONMENT_LOOKS = 30
+"""Least number of items whose environment is held against the one stated."""
 DEPTH = 50
 """Least number of passages taken from each leg."""
 
@@ -58,6 +63,8 @@ class Hit:
     """In another language than the reader asked in, and no version in that language may be read."""
     others: tuple[Found, ...] = ()
     """Further passages of the same item among the candidates, best first, at most two."""
+    environment: tuple[str, ...] = ()
+    """What was stated of the environment that the item names too (`retrieval.environment`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,8 @@ class Searcher:
         mode: Mode = Mode.HYBRID,
         lang: str | None = None,
         exact: bool = False,
+        environment: str | None = None,
+        environment_weight: float = TUNED.environment_weight,
     ) -> Results:
         """Return the best `limit` items that `reader` may read.
 
@@ -148,7 +157,10 @@ class Searcher:
 
         Of translations of one another only one is shown: in the language of the question, or in `lang` (that of the
         page) where the question's is not one that was found. This restricts nothing; `filters` do.
-        Raises InvalidInput for an empty question or an impossible limit, TooLarge for over MAX_QUESTION characters.
+        `environment` (a case's products, versions, platform) is searched with the question, and items that name the
+        same rise by at most `environment_weight`, in standard deviations of the cosine: see `retrieval.environment`.
+        Raises InvalidInput for an empty question or an impossible limit, TooLarge for a question of over MAX_QUESTION
+        characters or an environment of over MAX_ENVIRONMENT.
         """
         if self.reranking is not None:
             self.reranking.reranker.load()  # once: before the clock runs and the database is read
@@ -157,6 +169,7 @@ class Searcher:
         if not 1 <= limit <= MAX_LIMIT:
             raise InvalidInput(f"limit is 1 to {MAX_LIMIT}, not {shown(limit)}", field="limit")
         used = text[:MAX_USED]
+        stated = checked_environment(environment)
         index, embedder = self._engine
         analyze_used = analyzer(index.analyzer)
         with self.db.read() as session:
@@ -166,12 +179,14 @@ class Searcher:
         correct_ms = _ms(correcting_started)
         searched = meant or used
         spoken = language(searched)
-        terms = analyze_used(searched) if mode != Mode.DENSE else []
+        whole = f"{searched}\n{stated}" if stated else searched
+        terms = analyze_used(whole) if mode != Mode.DENSE else []
         embedding_started = time.perf_counter()
-        vector = embedder.embed_query(searched) if mode != Mode.LEXICAL else None
+        vector = embedder.embed_query(whole) if mode != Mode.LEXICAL else None
         embed_ms = _ms(embedding_started)
         with self.db.read() as session:
             query = Query(terms=terms, vector=vector, lang=spoken)
+            looked_at = max(limit, ENVIRONMENT_LOOKS) if stated else limit
             candidates = index.search(query, scope=scope, filters=filters or Filters(), limit=max(DEPTH, 5 * limit))
             found = ranked(
                 Readable(session, scope, index.generation),
@@ -179,17 +194,22 @@ class Searcher:
                 query,
                 candidates,
                 asked=used,
-                searched=searched,
-                limit=limit,
+                searched=whole,
+                limit=looked_at,
                 filters=filters,
                 lang=lang,
                 reranking=self.reranking,
             )
+            hits = found.hits
+            if stated:
+                environments_started = time.perf_counter()
+                hits = _for_environment(session, scope, hits, stated, environment_weight)[:limit]
+                environment_ms = _ms(environments_started)
         return Results(
             question=used,
             lang=spoken,
-            hits=found.hits,
-            terms=analyze(searched) if terms and index.analyzer != ANALYZER_VERSION else terms,
+            hits=hits,
+            terms=analyze(searched) if terms and (stated or index.analyzer != ANALYZER_VERSION) else terms,
             stats_bound=found.candidates.stats.lexical_bound,
             generation=candidates.generation,
             watermark=candidates.watermark,
@@ -201,6 +221,7 @@ class Searcher:
                 "fuse": found.fuse_ms,
                 "read": found.read_ms,
                 **({"rerank": found.reordered.ms} if self.reranking is not None else {}),
+                **({"environment": environment_ms} if stated else {}),
                 "total": _ms(started),
             },
             truncated=len(text) > MAX_USED,
@@ -318,6 +339,20 @@ def _reranked(reranking: Reranking | None, question: str, hits: list[Hit]) -> tu
 def passage_text(found: Found) -> str:
     """Return a passage with title and path, as a reranker reads it."""
     return "\n".join(part for part in (found.title, found.path, found.text) if part)
+
+
+def _for_environment(session: Session, scope: Scope, hits: list[Hit], environment: str, weight: float) -> list[Hit]:
+    """Order the hits anew, each raised or lowered by what its item names of the environment; equals as they stood.
+
+    What the question names by title or number stays first.
+    """
+    stated = parts(environment)
+    named = items.named(session, scope, [hit.found.item_id for hit in hits])
+    moved: list[Hit] = []
+    for hit in hits:
+        same = match(stated, named.get(hit.found.item_id, NOTHING_NAMED))
+        moved.append(replace(hit, score=hit.score + weight * same.weight, environment=same.values))
+    return sorted(moved, key=lambda hit: (not hit.exact_title, -hit.score))
 
 
 def _named_first(shelf: Shelf, question: str, hits: list[Hit], limit: int) -> list[Hit]:

@@ -51,6 +51,8 @@ class Tuned:
     """Of the lexical part of a fused score, in standard deviations of the cosine."""
     lexical_damping: float
     """Added to the share that the lexical part is relative to."""
+    environment_weight: float
+    """Of an environment in full agreement, in standard deviations of the cosine."""
     confidence: dict[str, Confidence]
     """By name of the embedder."""
     likeness: dict[str, dict[str, Likeness]]
@@ -88,6 +90,7 @@ def _tuned() -> Tuned:
     return Tuned(
         lexical_weight=fusion["lexical_weight"],
         lexical_damping=fusion["lexical_damping"],
+        environment_weight=document["environment"]["weight"],
         confidence={name: confidence(part) for name, part in document["confidence"].items() if name != "run"},
         likeness={name: likeness(part) for name, part in document["duplicates"].items() if name != "run"},
     )

@@ -23,6 +23,11 @@ from retrieval.types import Filters
 
 ExactOption = Annotated[bool, typer.Option("--exact", help="Search exactly as typed: correct nothing.")]
 
+EnvironmentOption = Annotated[
+    str | None,
+    typer.Option(help="Products, versions, platform of the case: searched too, and what names the same rises."),
+]
+
 
 def register(app: typer.Typer) -> None:
     app.command("search")(search)
@@ -40,6 +45,7 @@ def search(
     limit: Annotated[int, typer.Option(help="Most items, 1 to 100.")] = 10,
     mode: Annotated[Mode, typer.Option(help="Which legs to ask.")] = Mode.HYBRID,
     exact: ExactOption = False,
+    environment: EnvironmentOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,7 +55,9 @@ def search(
         with opened.db.read() as session:
             space_ids = frozenset(int(spaces.by_key(session, key).id or 0) for key in space or ())
         filters = make_filters(lang, product, version, kind, space_ids)
-        results = opened.searcher.search(question, reader=who, filters=filters, limit=limit, mode=mode, exact=exact)
+        results = opened.searcher.search(
+            question, reader=who, filters=filters, limit=limit, mode=mode, exact=exact, environment=environment
+        )
         happened = Happened(
             kind=EventKind.SEARCH,
             role=who.role.value,
@@ -71,6 +79,8 @@ def search(
             markup=False,
             highlight=False,
         )
+        if hit.environment:
+            out.print(f"   ({', '.join(hit.environment)})", markup=False, highlight=False, style="dim")
         snippet = " ".join(found.text.split())
         out.print(f"   {snippet[:200]}{'…' if len(snippet) > 200 else ''}", markup=False, highlight=False, style="dim")
     took = results.took_ms
@@ -107,6 +117,7 @@ def ask(
     ] = None,
     role: RoleOption = "anonymous",
     exact: ExactOption = False,
+    environment: EnvironmentOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -114,7 +125,7 @@ def ask(
     who: Principal = reader(role)
     with services(data) as opened:
         if question is not None:
-            result, uid = _answer(opened, who, question, exact)
+            result, uid = _answer(opened, who, question, exact, environment)
             if as_json:
                 emit(answer_out(result, uid).model_dump())
             else:
@@ -124,7 +135,7 @@ def ask(
         said: list[dict[str, Any]] = []
         for line in _lines():
             understood = understand(turns, line, opened.rewriter)
-            result, uid = _answer(opened, who, understood.text, exact)
+            result, uid = _answer(opened, who, understood.text, exact, environment)
             titles = [citation.found.title for citation in result.citations]
             turns = [*turns, Turn(understood.text, understood.topic, titles)][-MOST_TURNS:]
             completed = understood.text if understood.text != line else None
@@ -150,8 +161,10 @@ def _lines() -> Iterator[str]:
             yield checked_question(line)
 
 
-def _answer(opened: Services, who: Principal, question: str, exact: bool) -> tuple[Answer, str]:
-    result = answer(opened.searcher, question, reader=who, writer=opened.writer, exact=exact)
+def _answer(
+    opened: Services, who: Principal, question: str, exact: bool, environment: str | None
+) -> tuple[Answer, str]:
+    result = answer(opened.searcher, question, reader=who, writer=opened.writer, exact=exact, environment=environment)
     happened = Happened(kind=EventKind.ANSWER, role=who.role.value, text=result.question, data=answer_event(result))
     opened.events.add(happened)
     return result, happened.uid

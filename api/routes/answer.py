@@ -16,7 +16,7 @@ from api.deps import ReaderDep, ServicesDep
 from api.errors import PROBLEMS
 from api.filters import FiltersDep, FiltersIn, Given, checked
 from api.leaving import while_there
-from api.routes.search import ExactQuery, LangQuery, QuestionQuery
+from api.routes.search import ENVIRONMENT, EnvironmentQuery, ExactQuery, LangQuery, QuestionQuery
 from api.schemas import AnswerResponse, Shape, answer_event, answer_out, suggestion_out
 from api.services import Services
 from kb.access import Principal
@@ -24,6 +24,7 @@ from kb.errors import KBError
 from kb.events import Happened
 from kb.models import EventKind
 from retrieval.answer import Answer, Answered, DidYouMean, NoAnswer, Replaced, Sources, Text, answered, stream
+from retrieval.environment import checked_environment
 
 CONVERSATION = "`new` begins a conversation, in which follow-ups are understood; what the answer has continues it."
 AS_TYPED = "Search the words as they are, even if they lean on the turns before."
@@ -44,12 +45,20 @@ async def get_answer(
     conversation: ConversationQuery = None,
     as_typed: AsTypedQuery = False,
     exact: ExactQuery = False,
+    environment: EnvironmentQuery = None,
 ) -> AnswerResponse:
     """Answer a question with citations, offer questions that can be answered, or say that there is no answer."""
     asked = await run_in_threadpool(_asked, parts, reader, question, conversation, as_typed)
     text = asked.understood.text
     said = stream(
-        parts.searcher, text, reader=reader, filters=filters.values, lang=hl, writer=parts.writer, exact=exact
+        parts.searcher,
+        text,
+        reader=reader,
+        filters=filters.values,
+        lang=hl,
+        writer=parts.writer,
+        exact=exact,
+        environment=environment,
     )
     result = await while_there(request, answered(said))
     await run_in_threadpool(keep, parts, asked, result)
@@ -60,6 +69,7 @@ class AnswerRequest(Shape):
     q: str = Field(description="The question, up to 100,000 characters.")
     hl: Annotated[str, Field(max_length=16)] | None = None
     exact: bool = False
+    environment: str | None = Field(default=None, description=ENVIRONMENT)
     filters: FiltersIn = FiltersIn()
     conversation: Annotated[str, Field(max_length=64, description=CONVERSATION)] | None = None
     as_typed: bool = Field(default=False, description=AS_TYPED)
@@ -70,7 +80,7 @@ async def post_answer(request: Request, parts: ServicesDep, reader: ReaderDep, b
     """The same for a question too long for an address, such as a whole case."""
     filters = await run_in_threadpool(checked, parts, reader, body.filters)
     return await get_answer(
-        request, parts, reader, filters, body.q, body.hl, body.conversation, body.as_typed, body.exact
+        request, parts, reader, filters, body.q, body.hl, body.conversation, body.as_typed, body.exact, body.environment
     )
 
 
@@ -84,7 +94,9 @@ _STREAM: dict[str, Any] = {
 async def post_stream(parts: ServicesDep, reader: ReaderDep, body: AnswerRequest) -> StreamingResponse:
     """The same stream for a question too long for an address."""
     filters = await run_in_threadpool(checked, parts, reader, body.filters)
-    return await stream_answer(parts, reader, filters, body.q, body.hl, body.conversation, body.as_typed, body.exact)
+    return await stream_answer(
+        parts, reader, filters, body.q, body.hl, body.conversation, body.as_typed, body.exact, body.environment
+    )
 
 
 @router.get("/answer/stream", operation_id="stream_answer", **_STREAM)
@@ -97,22 +109,30 @@ async def stream_answer(
     conversation: ConversationQuery = None,
     as_typed: AsTypedQuery = False,
     exact: ExactQuery = False,
+    environment: EnvironmentQuery = None,
 ) -> StreamingResponse:
     """The same as server-sent events: `sources`, then `text`, then one of `answered`, `did_you_mean`, `no_answer`.
 
     An error after the stream has begun is an event `error` with code and message.
     """
     # What is wrong with the question or the conversation is an HTTP status, not an event.
+    checked_environment(environment)
     asked = await run_in_threadpool(_asked, parts, reader, question, conversation, as_typed)
     return StreamingResponse(
-        _events(parts, reader, filters, asked, hl, exact),
+        _events(parts, reader, filters, asked, hl, exact, environment),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
 async def _events(
-    parts: Services, reader: Principal, filters: Given, asked: Asked, lang: str | None, exact: bool
+    parts: Services,
+    reader: Principal,
+    filters: Given,
+    asked: Asked,
+    lang: str | None,
+    exact: bool,
+    environment: str | None,
 ) -> AsyncIterator[str]:
     async def last(name: str, result: Answer) -> str:
         await run_in_threadpool(keep, parts, asked, result)
@@ -121,7 +141,14 @@ async def _events(
     text = asked.understood.text
     try:
         said = stream(
-            parts.searcher, text, reader=reader, filters=filters.values, lang=lang, writer=parts.writer, exact=exact
+            parts.searcher,
+            text,
+            reader=reader,
+            filters=filters.values,
+            lang=lang,
+            writer=parts.writer,
+            exact=exact,
+            environment=environment,
         )
         async with aclosing(said) as events:
             async for event in events:

@@ -22,6 +22,8 @@ LangQuery = Annotated[
     str | None,
     Query(alias="hl", max_length=16, description="The reader's language, where the question's cannot be told."),
 ]
+ENVIRONMENT = "Of a case: products, versions, platform, up to 2,000 characters. Items that name the same rise."
+EnvironmentQuery = Annotated[str | None, Query(description=ENVIRONMENT)]
 ExactQuery = Annotated[bool, Query(description="Search the question exactly as typed: correct nothing.")]
 
 
@@ -31,6 +33,7 @@ class SearchRequest(Shape):
     mode: Mode = Mode.HYBRID
     hl: Annotated[str, Field(max_length=16)] | None = None
     exact: bool = False
+    environment: str | None = Field(default=None, description=ENVIRONMENT)
     filters: FiltersIn = FiltersIn()
 
 
@@ -44,16 +47,17 @@ def search(
     mode: Mode = Mode.HYBRID,
     hl: LangQuery = None,
     exact: ExactQuery = False,
+    environment: EnvironmentQuery = None,
 ) -> SearchResponse:
     """Return the items that answer the question best, of those the caller may read."""
-    return _search(parts, reader, filters, question, limit, mode, hl, exact)
+    return _search(parts, reader, filters, question, limit, mode, hl, exact, environment)
 
 
 @router.post("/search", operation_id="search_long")
 def search_long(parts: ServicesDep, reader: ReaderDep, body: SearchRequest) -> SearchResponse:
     """The same for a question too long for an address, such as a whole case."""
     filters = checked(parts, reader, body.filters)
-    return _search(parts, reader, filters, body.q, body.limit, body.mode, body.hl, body.exact)
+    return _search(parts, reader, filters, body.q, body.limit, body.mode, body.hl, body.exact, body.environment)
 
 
 def _search(
@@ -65,9 +69,17 @@ def _search(
     mode: Mode,
     hl: str | None,
     exact: bool,
+    environment: str | None,
 ) -> SearchResponse:
     results = parts.searcher.search(
-        question, reader=reader, filters=filters.values, limit=limit, mode=mode, lang=hl, exact=exact
+        question,
+        reader=reader,
+        filters=filters.values,
+        limit=limit,
+        mode=mode,
+        lang=hl,
+        exact=exact,
+        environment=environment,
     )
     happened = Happened(
         kind=EventKind.SEARCH,

@@ -51,7 +51,7 @@ def publish(services: Services, texts: dict[str, str], **profile: Any) -> int:
 
 def bearer(services: Services, role: str, **rights: Any) -> dict[str, str]:
     with services.db.write() as session:
-        secret = keys.add(session, f"test {role} {rights}", role, **rights)
+        secret = keys.add(session, f"test {role} {rights}", role, actor=SYSTEM, **rights)
         return {"Authorization": f"Bearer {secret}"}
 
 
