@@ -27,15 +27,18 @@ class _Asked:
 def logged(session: Session, days: int) -> dict[str, tuple[str, int]]:
     """Return (wording used last, times asked) by folded text, of what was searched or asked in the last `days` days.
 
-    Trials (`test`) and what a page searched while it was being typed (`instant`) count for nothing.
+    Trials (`test`) and what a page searched while it was being typed (`instant`) count for nothing; an answer to a
+    search is the same question, asked once.
     """
     asked: dict[str, _Asked] = {}
     statement = (
-        select(Event.text, Event.data)
+        select(Event.text, Event.data, Event.kind, Event.parent)
         .where(col(Event.kind).in_([EventKind.SEARCH, EventKind.ANSWER]), col(Event.at) >= now() - timedelta(days=days))
         .order_by(col(Event.id).desc())
     )
-    for text, data in session.exec(statement):
+    for text, data, kind, parent in session.exec(statement):
+        if kind is EventKind.ANSWER and parent is not None:
+            continue
         key = title_key(text)
         if key and not data.get("test") and not data.get("instant"):
             asked.setdefault(key, _Asked(text)).times += 1

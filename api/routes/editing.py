@@ -100,6 +100,8 @@ class Sent(Written):
     based_on: int | None = None
     message: str = ""
     space: str = ""
+    own: str = ""
+    """Number of the item that is written, if it has one already."""
 
 
 @router.get("/edit")

@@ -199,3 +199,41 @@ def test_queues_say_what_waits(db: Database) -> None:
         assert len(queues.listed(session, ana, Queue.ALL, limit=2, offset=4)) == 2
         with pytest.raises(Forbidden):
             queues.counts(session, Principal(role=Role.AGENT))
+
+
+def test_what_publishing_would_change_is_seen_before_it_is_done(services: Services, client: TestClient) -> None:
+    from kb.events import Happened
+    from kb.models import EventKind
+
+    sign_in(services, client, "editor")
+    client.post("/edit/new", data={**FORM, "title": "Mend the pump", "action": "publish"})
+    services.events.add(Happened(kind=EventKind.SEARCH, role="anonymous", text="the light blinks"))
+    services.events.flush()
+    client.post("/edit/new", data=FORM)
+    piece = client.post("/edit/KB-2/replay", headers={"X-Piece": "1"})
+    assert piece.status_code == 200
+    assert "<html" not in piece.text
+    assert "the light blinks" in piece.text
+    assert 'class="outcome newly_answered"' in piece.text
+    page = client.post("/edit/KB-2/replay?hl=zh").text
+    assert "<html" in page
+    assert "将新增回答" in page
+    assert client.get("/v1/items/KB-2", headers={"Authorization": ""}).status_code in (401, 404), "nothing is published"
+    sign_in(services, client, "agent")
+    assert client.post("/edit/KB-2/replay").status_code in (403, 404)
+
+
+def test_who_says_it_already_is_seen_before_it_is_saved(services: Services, client: TestClient) -> None:
+    sign_in(services, client, "contributor")
+    said = {**FORM, "resolution": "Unplug the box, wait ten seconds and plug it in again."}
+    assert "Nothing published" in client.post("/edit/duplicates", data=said, headers={"X-Piece": "1"}).text
+    assert "Nothing published" in client.post("/edit/duplicates", data={"title": ""}, headers={"X-Piece": "1"}).text
+    sign_in(services, client, "editor")
+    client.post("/edit/new", data={**said, "action": "publish"})
+    found = client.post("/edit/duplicates", data=said, headers={"X-Piece": "1"}).text
+    assert "KB-1" in found
+    assert "likely the same" in found
+    itself = client.post("/edit/duplicates", data={**said, "own": "KB-1"}, headers={"X-Piece": "1"}).text
+    assert "KB-1" not in itself
+    sign_in(services, client, "agent")
+    assert client.post("/edit/duplicates", data=said).status_code == 403

@@ -13,6 +13,12 @@ class Editor {
     form.addEventListener("submit", () => {
       this.changed = false;
     });
+    for (const button of form.querySelectorAll("[data-piece]")) {
+      button.addEventListener("click", (event) => {
+        event.preventDefault();
+        this.piece(button);
+      });
+    }
     document.addEventListener("keydown", (event) => this.pressed(event));
     addEventListener("beforeunload", (event) => {
       if (this.changed) event.preventDefault();
@@ -43,6 +49,24 @@ class Editor {
       if (response.ok) this.preview.innerHTML = await response.text();
     } catch (error) {
       if (error.name !== "AbortError") throw error;
+    }
+  }
+
+  // What the server has to say of the text, beside it.
+  async piece(button) {
+    const place = document.querySelector(`#${button.dataset.piece}`);
+    button.disabled = true;
+    try {
+      const response = await fetch(button.formAction, {
+        method: "POST",
+        body: new URLSearchParams(new FormData(this.form)),
+        headers: { Accept: "text/html", "X-Piece": "1" },
+      });
+      if (response.ok) place.innerHTML = await response.text();
+      else place.textContent = `${response.status}`;
+    } finally {
+      button.disabled = false;
+      button.focus();
     }
   }
 
