@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, and_, func
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from kb.access import Scope, readable
@@ -224,6 +225,34 @@ def resolution_passage(session: Session, item: int, generation: int) -> int | No
         if any(is_section_title("resolution", section) for section in sections):
             return passage
     return None
+
+
+def beside(session: Session, scope: Scope, passage_ids: Collection[int], generation: int) -> dict[int, list[Found]]:
+    """Return the passages right before and after each of these in its item, live and readable now, by id, in order.
+
+    They are of the same revision and of this generation, as the passages themselves have to be.
+    """
+    near = aliased(Passage)
+    ids: dict[int, list[int]] = {}
+    for some in batched(list(passage_ids), 500):
+        statement = (
+            select(Passage.id, near.id)
+            .join(
+                near,
+                and_(
+                    col(near.item_id) == col(Passage.item_id),
+                    col(near.generation) == col(Passage.generation),
+                    col(near.revision_id) == col(Passage.revision_id),
+                    col(near.ordinal).in_([col(Passage.ordinal) - 1, col(Passage.ordinal) + 1]),
+                ),
+            )
+            .where(col(Passage.id).in_(some), col(Passage.generation) == generation)
+            .order_by(col(near.ordinal))
+        )
+        for passage, neighbour in session.exec(statement):
+            ids.setdefault(int(passage or 0), []).append(int(neighbour or 0))
+    found = recheck(session, scope, {one for some_ids in ids.values() for one in some_ids}) if ids else {}
+    return {passage: [found[one] for one in some_ids if one in found] for passage, some_ids in ids.items()}
 
 
 def _live_passage(generation: int) -> ColumnElement[bool]:
