@@ -24,6 +24,7 @@ from eval.vectors import embedder_of
 from ingest.judged import JudgedSet, load
 from kb import items
 from kb.access import scope_of
+from kb.errors import NotFound
 from kb.settings import load_settings
 from retrieval.abstain import CONSIDERED
 from retrieval.answer import SOURCES, SUPPLIED, supplied
@@ -50,6 +51,14 @@ class Beside:
     """What a language model would be given of single passages, as many."""
     sources: tuple[Context, ...]
     """What it is given."""
+
+
+def measured(judged: JudgedSet, half: str, most: int | None) -> list[Asked]:
+    """Return the questions of a half, the first ones. Raises NotFound where there is none."""
+    if not (asked := load_answers(judged, half)[:most]):
+        where = judged.name if half == "all" else f"the {half} half of {judged.name}"
+        raise NotFound(f"{where} has no question with an answer at a place in its document: name another set")
+    return asked
 
 
 def passages(judged: JudgedSet, asked: Sequence[Asked], embedder: Embedder, tokens: int, tell: Tell) -> list[Beside]:
@@ -159,9 +168,11 @@ def timed(
             if not results.hits:
                 continue
             found, vector, terms = results.hits[0].found, bare.embed_query(one.question), analyze(one.question)
-            started = time.perf_counter()
-            near = _beside(kb, found.passage_id, results.generation)
-            taken["query"].append((time.perf_counter() - started) * 1000)
+            with kb.db.read() as session:  # an answer has one open already
+                scope = scope_of(session, READER)
+                started = time.perf_counter()
+                near = items.beside(session, scope, [found.passage_id], results.generation).get(found.passage_id, [])
+                taken["query"].append((time.perf_counter() - started) * 1000)
             for name in ("alone", "whole") if at % 2 else ("whole", "alone"):
                 calls: list[int] = []
 
@@ -202,7 +213,7 @@ def main() -> None:
     with embedder_of(settings) as embedder:
         bare = TitledEmbedder(load_embedder(settings.embedder, settings.cache, settings.threads))
         for judged in [load(folder) for folder in args.folders]:
-            asked = load_answers(judged, args.half)[: args.most]
+            asked = measured(judged, args.half, args.most)
             if args.time:
                 print(json.dumps(timed(judged, asked, embedder, bare, args.tokens, tell)), flush=True)
                 continue

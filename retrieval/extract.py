@@ -38,7 +38,8 @@ ALONE = 80.0
 
 BESIDE = 1.0
 """How much less likely a sentence of a neighbouring passage is to answer than one of the passage that was found, as a
-logarithm. By `python -m eval.neighbours DIR... --half tune --besides 0,0.5,1,1.5,2,3`."""
+logarithm. By `python -m eval.neighbours DIR... --half tune --most 600 --besides 0,0.5,1,1.5,2,3`,
+--tokens 64 and 96."""
 
 STANDS_OUT = 0.5
 """Least chance, among those shown, of what is marked."""
