@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, and_, func
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from kb.access import Scope, readable
@@ -16,6 +17,7 @@ from kb.models import Facet, Item, ItemLabel, Kind, Passage, Revision, State
 T = TypeVar("T")
 
 _NUMBER = re.compile(r"(?:KB-)?([1-9][0-9]{0,17})", re.IGNORECASE)
+_NEAR = aliased(Passage)  # made once: that costs nearly what the query does
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +261,33 @@ def resolution_passage(session: Session, item: int, generation: int) -> int | No
         if any(is_section_title("resolution", section) for section in sections):
             return passage
     return None
+
+
+def beside(session: Session, scope: Scope, passage_ids: Collection[int], generation: int) -> dict[int, list[Found]]:
+    """Return the passages right before and after each of these in its item, live and readable now, by id, in order.
+
+    They are of the same revision and of this generation, as the passages themselves have to be.
+    """
+    ids: dict[int, list[int]] = {}
+    for some in batched(list(passage_ids), 500):
+        statement = (
+            select(Passage.id, _NEAR.id)
+            .join(
+                _NEAR,
+                and_(
+                    col(_NEAR.item_id) == col(Passage.item_id),
+                    col(_NEAR.generation) == col(Passage.generation),
+                    col(_NEAR.revision_id) == col(Passage.revision_id),
+                    col(_NEAR.ordinal).in_([col(Passage.ordinal) - 1, col(Passage.ordinal) + 1]),
+                ),
+            )
+            .where(col(Passage.id).in_(some), col(Passage.generation) == generation)
+            .order_by(col(_NEAR.ordinal))
+        )
+        for passage, neighbour in session.exec(statement):
+            ids.setdefault(int(passage or 0), []).append(int(neighbour or 0))
+    found = recheck(session, scope, {one for some_ids in ids.values() for one in some_ids}) if ids else {}
+    return {passage: [found[one] for one in some_ids if one in found] for passage, some_ids in ids.items()}
 
 
 def _live_passage(generation: int) -> ColumnElement[bool]:

@@ -18,9 +18,10 @@ from kb.access import Principal, Role, scope_of
 from kb.items import Found
 from retrieval.abstain import CONSIDERED, Band, Decision, decide, suggestions
 from retrieval.citations import Citation, check
-from retrieval.extract import extract, nearness_of
+from retrieval.extract import nearness_of
 from retrieval.fixed import Fixed, fixed_answer
 from retrieval.generate.outcome import Failed, Generation, Outcome
+from retrieval.neighbours import Context, context, extract_of
 from retrieval.search import Hit, Results, Searcher
 from retrieval.text import sentences
 from retrieval.types import Filters
@@ -31,7 +32,7 @@ if TYPE_CHECKING:  # what it needs is imported only where a language model is co
 SOURCES = 5
 """Hits shown beside an answer."""
 SUPPLIED = 6
-"""Most passages that a language model is given."""
+"""Most passages that a language model is given, those beside another among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,21 +155,10 @@ def answer_from(
         offered = suggestions(results.hits, 5 if decision.band is Band.DID_YOU_MEAN else 3)
         return _of(results, decision, suggestions=offered)
     hit = results.hits[0]
-    passages = _answering_passages(searcher, hit, results, reader)
-    citations: list[Citation] = []
-    for found in passages:
-        read = extract(
-            found.text,
-            results.searched,
-            title=found.title,
-            terms=results.terms,
-            nearness=nearness_of(searcher.embedder, results.searched),
-        )
-        quote = found.text[read.start : read.end]
-        if quote.strip():
-            best = (read.best_start - read.start, read.best_end - read.start)
-            citations.append(Citation(n=len(citations) + 1, found=found, quote=quote, best=best))
-    check(citations, passages)
+    read = _read(searcher, hit.found, results, reader)
+    nearness = nearness_of(searcher.embedder, results.searched)
+    citations = read.cited(extract_of(read, results.searched, terms=results.terms, nearness=nearness))
+    check(citations, read.passages)
     if not citations:
         return _of(results, Decision(Band.DID_YOU_MEAN, decision.confidence), suggestions=suggestions(results.hits))
     text = "\n\n".join(_cited(citation) for citation in citations)
@@ -224,15 +214,16 @@ def _fixed(
     return replace(said, fixed=review)
 
 
-def _answering_passages(searcher: Searcher, hit: Hit, results: Results, reader: Principal) -> list[Found]:
-    """Return the passages to quote: the best one; where another of its item holds the resolution, that one."""
+def _read(searcher: Searcher, found: Found, results: Results, reader: Principal) -> Context:
+    """Return what is read for an answer: the passage that was found, or else the one of its item that opens the
+    resolution, with those beside it."""
     with searcher.db.read() as session:
         scope = scope_of(session, reader).published_only()
-        resolution = items.resolution_passage(session, hit.found.item_id, results.generation)
-        if resolution is None or resolution == hit.found.passage_id:
-            return [hit.found]
-        found = items.recheck(session, scope, [resolution]).get(resolution)
-    return [found] if found is not None else [hit.found]
+        resolution = items.resolution_passage(session, found.item_id, results.generation)
+        if resolution is not None and resolution != found.passage_id:
+            found = items.recheck(session, scope, [resolution]).get(resolution, found)
+        beside = items.beside(session, scope, [found.passage_id], results.generation)
+    return context(found, beside.get(found.passage_id, ()))
 
 
 def _cited(citation: Citation) -> str:
@@ -290,9 +281,9 @@ async def events_from(
     if writer is not None and result.band is Band.ANSWER and result.fixed is None:
         since, shown = time.perf_counter(), False
         try:
-            passages = await asyncio.to_thread(_supplied, searcher, results, reader)
-            spoken = results.lang if results.lang != "und" else passages[0].lang
-            async with aclosing(writer.write(results.searched, spoken, passages, searcher.embedder)) as written:
+            sources = await asyncio.to_thread(supplied, searcher, results, reader)
+            spoken = results.lang if results.lang != "und" else sources[0].found.lang
+            async with aclosing(writer.write(results.searched, spoken, sources, searcher.embedder)) as written:
                 async for piece in written:
                     if isinstance(piece, str):
                         shown = True
@@ -319,18 +310,26 @@ async def events_from(
         yield NoAnswer(result)
 
 
-def _supplied(searcher: Searcher, results: Results, reader: Principal) -> list[Found]:
-    """Return the passages for a language model: those that the extract would quote, then the best of each hit.
+def supplied(searcher: Searcher, results: Results, reader: Principal) -> list[Context]:
+    """Return the sources for a language model: what the extract is read from, then the best passages of each hit.
 
-    All are read anew: they leave this process, so what counts is what the reader may read now. Raises Failed.
+    Passages beside another take the places of the last ones: there are SUPPLIED in all. All are read anew: they leave
+    this process, so what counts is what the reader may read now. Raises Failed.
     """
-    chosen = [found.passage_id for found in _answering_passages(searcher, results.hits[0], results, reader)]
-    chosen += [results.hits[0].found.passage_id, *(found.passage_id for found in results.hits[0].others)]
-    chosen += [hit.found.passage_id for hit in results.hits[1:SOURCES]]
-    found = _readable(searcher, list(dict.fromkeys(chosen))[:SUPPLIED], reader)
+    hit = results.hits[0]
+    read = _read(searcher, hit.found, results, reader)
+    single = [hit.found.passage_id, *(found.passage_id for found in hit.others)]
+    single += [hit.found.passage_id for hit in results.hits[1:SOURCES]]
+    inside = [found.passage_id for found in read.passages]
+    chosen = [*inside, *(passage for passage in dict.fromkeys(single) if passage not in inside)][:SUPPLIED]
+    found = _readable(searcher, chosen, reader)
     if not found:
         raise Failed(Outcome.WITHDRAWN)
-    return list(found.values())
+    sources = [Context((found[passage],)) for passage in chosen[len(inside) :] if passage in found]
+    if read.found.passage_id in found:
+        beside = [found[passage] for passage in inside if passage in found]
+        sources.insert(0, context(found[read.found.passage_id], beside))
+    return sources
 
 
 def _still_there(searcher: Searcher, citations: Sequence[Citation], reader: Principal) -> None:

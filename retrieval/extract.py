@@ -36,6 +36,11 @@ FAMILIAR = 0.2
 ALONE = 80.0
 """What a cosine of 1 is worth there. By `python -m eval.fit_reader --across` on the tuning halves of XQuAD."""
 
+BESIDE = 1.0
+"""How much less likely a sentence of a neighbouring passage is to answer than one of the passage that was found, as a
+logarithm. By `python -m eval.neighbours DIR... --half tune --most 600 --besides 0,0.5,1,1.5,2,3`,
+--tokens 64 and 96."""
+
 STANDS_OUT = 0.5
 """Least chance, among those shown, of what is marked."""
 
@@ -66,22 +71,29 @@ def extract(
     terms: Sequence[str] | None = None,
     longest: int = LONGEST,
     nearness: Nearness | None = None,
+    parts: Sequence[Segment] | None = None,
+    own: tuple[int, int] | None = None,
+    beside: float = BESIDE,
 ) -> Extract:
     """Return the stretch of a passage that answers a question. Never empty for a text that has a segment.
 
     `title`: of the article. `terms`: of the question, analyzed. `nearness` is asked only where words do not tell: where
     they leave it open, or the passage is in another language. It costs about what embedding the passage does.
+    `parts`: the text's segments, where they are known. `own`: where in the text the passage is that was found, if
+    others are beside it; what is outside is less likely to answer, by `beside`.
     """
-    parts = _answering(segments(text))
+    parts = _answering(segments(text) if parts is None else parts)
     if not parts:
         return Extract(0, len(text), 0, len(text), 1.0)
     said = [text[part.start : part.end] for part in parts]
     if _is_procedure(parts) and parts[0].section == parts[-1].section and _width(text, parts) <= longest:
         nearness = None  # all of it is shown anyway
     chance = likely(question, said, title=title, terms=terms, nearness=nearness)
+    if own is not None:
+        chance = weighed(chance, [(part.start, part.end) for part in parts], own, beside)
     wholes = _wholes(text, parts, longest)
     share = [float(chance[first : last + 1].sum()) for first, last in wholes]
-    procedure = _procedure(text, parts, wholes, share, longest)
+    procedure = _procedure(text, parts, wholes, share, longest, own or (0, len(text)))
     best = procedure or _shortest(text, parts, wholes, share, longest)
     first, last = wholes[best[0]][0], wholes[best[1]][1]
     inside, held = parts[first : last + 1], chance[first : last + 1]
@@ -123,12 +135,19 @@ def likely(
     return chances(by_words)
 
 
+def weighed(chance: Floats, places: Sequence[tuple[int, int]], own: tuple[int, int], beside: float = BESIDE) -> Floats:
+    """Return the chances, sum 1, with those of sentences wholly beside the passage that was found made smaller."""
+    outside = np.array([end <= own[0] or own[1] <= start for start, end in places])
+    lower = chance * np.where(outside, np.exp(-beside), 1.0)
+    return np.asarray(lower / lower.sum(), np.float64)
+
+
 def nearness_of(embedder: Embedder, question: str) -> Nearness:
     """Return what compares sentences with a question by an embedder's vectors."""
     return lambda said: np.asarray(embedder.embed_passages(said) @ embedder.embed_query(question), np.float64)
 
 
-def _answering(parts: list[Segment]) -> list[Segment]:
+def _answering(parts: Sequence[Segment]) -> Sequence[Segment]:
     resolution = [part for part in parts if is_section_title("resolution", part.section)]
     return resolution or parts
 
@@ -167,11 +186,16 @@ def _bare(text: str, part: Segment) -> str:
 
 
 def _procedure(
-    text: str, parts: Sequence[Segment], wholes: Sequence[tuple[int, int]], share: Sequence[float], longest: int
+    text: str,
+    parts: Sequence[Segment],
+    wholes: Sequence[tuple[int, int]],
+    share: Sequence[float],
+    longest: int,
+    own: tuple[int, int],
 ) -> tuple[int, int] | None:
     """Return the section that the likeliest whole is in, if it is a Resolution or holds steps.
 
-    If that is too long, the steps; None if there are none.
+    If that is too long, what the passage itself has of it; if that is too, the steps, None if there are none.
     """
     best = int(np.argmax(share))
     section = parts[wholes[best][0]].section
@@ -180,11 +204,15 @@ def _procedure(
         first -= 1
     while last + 1 < len(wholes) and parts[wholes[last + 1][0]].section == section:
         last += 1
-    inside = parts[wholes[first][0] : wholes[last][1] + 1]
-    if not _is_procedure(inside):
+    if not _is_procedure(parts[wholes[first][0] : wholes[last][1] + 1]):
         return None
-    if _width(text, inside) <= longest:
-        return first, last
+    here = [
+        at for at in range(first, last + 1) if parts[wholes[at][1]].end > own[0] and parts[wholes[at][0]].start < own[1]
+    ]
+    for some in (range(first, last + 1), here):
+        inside = parts[wholes[some[0]][0] : wholes[some[-1]][1] + 1] if some and some[0] <= best <= some[-1] else []
+        if inside and _is_procedure(inside) and _width(text, inside) <= longest:
+            return some[0], some[-1]
     steps = [
         at for at in range(first, last + 1) if any(part.steps for part in parts[wholes[at][0] : wholes[at][1] + 1])
     ]

@@ -11,6 +11,7 @@ from retrieval.generate.outcome import Failed, Outcome
 from retrieval.generate.prompt import NO_ANSWER
 from retrieval.generate.units import Unit
 from retrieval.language import language
+from retrieval.neighbours import Context
 from retrieval.support import Support
 
 _REFUSAL = re.compile(
@@ -47,13 +48,13 @@ class Draft:
 
     lang: str
     """The language that the answer has to be in."""
-    passages: Sequence[Found]
+    sources: Sequence[Context]
     """Those that the model was given, in that order."""
     supports: Callable[[str, Found], Support]
     kept: int = 0
     removed: int = 0
     text: str = ""
-    _used: dict[int, list[Support]] = field(default_factory=dict)
+    _used: dict[tuple[int, int], list[Support]] = field(default_factory=dict)
     _held: list[Unit] = field(default_factory=list)
     _breaks: int = 0
     _item: bool = False
@@ -117,11 +118,12 @@ class Draft:
         spoken = language(_LABEL.sub(" ", self.text))
         if spoken not in (self.lang, "und") and (self.lang in ("en", "zh") or len(_WORDS.findall(self.text)) >= 12):
             raise Failed(Outcome.WRONG_LANGUAGE, f"{spoken}, not {self.lang}")
+        used = [(self.sources[at].passages[which], stretches) for (at, which), stretches in self._used.items()]
         citations = tuple(
-            Citation(n=n, found=self.passages[at], quote=_quote(self.passages[at].text, stretches))
-            for n, (at, stretches) in enumerate(self._used.items(), start=1)
+            Citation(n=n, found=passage, quote=_quote(passage.text, stretches))
+            for n, (passage, stretches) in enumerate(used, start=1)
         )
-        check(citations, self.passages)
+        check(citations, [passage for source in self.sources for passage in source.passages])
         return Written(self.text, citations, self.kept, self.removed)
 
     def _spoken(self, text: str) -> None:
@@ -132,18 +134,20 @@ class Draft:
             raise Failed(Outcome.WRONG_LANGUAGE, f"not {self.lang}")
 
     def _checked(self, unit: Unit, cites: Sequence[int]) -> list[int]:
-        """Return the answer's own numbers of those cited passages that support the unit."""
+        """Return the answer's own numbers of the passages that support the unit: of each source cited, the first."""
         text = _bare(unit.text)
         if _TAG.search(_IN_CODE.sub("", text)):
             return []
         found = []
         for cited in cites:
-            if not 1 <= cited <= len(self.passages):
+            if not 1 <= cited <= len(self.sources):
                 continue
-            support = self.supports(text, self.passages[cited - 1])
-            if support.supported:
-                self._used.setdefault(cited - 1, []).append(support)
-                found.append(cited - 1)
+            for which, passage in enumerate(self.sources[cited - 1].passages):
+                support = self.supports(text, passage)
+                if support.supported:
+                    self._used.setdefault((cited - 1, which), []).append(support)
+                    found.append((cited - 1, which))
+                    break
         order = list(self._used)
         return sorted(order.index(at) + 1 for at in found)
 

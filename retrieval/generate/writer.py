@@ -8,7 +8,6 @@ from contextlib import aclosing
 from typing import ParamSpec, TypeVar
 
 from kb.errors import KBError
-from kb.items import Found
 from retrieval.embed import Embedder
 from retrieval.entailment import Entailment
 from retrieval.generate.breaker import Breaker
@@ -17,6 +16,7 @@ from retrieval.generate.endpoint import Endpoint, Message
 from retrieval.generate.outcome import Failed, Generation, Outcome
 from retrieval.generate.prompt import messages
 from retrieval.generate.units import Units
+from retrieval.neighbours import Context
 from retrieval.support import Supporter
 
 P = ParamSpec("P")
@@ -40,17 +40,17 @@ class Writer:
         return self._endpoint.model
 
     async def write(
-        self, question: str, lang: str, passages: Sequence[Found], embedder: Embedder
+        self, question: str, lang: str, sources: Sequence[Context], embedder: Embedder
     ) -> AsyncGenerator[str | Written, None]:
         """Yield the answer in `lang` piece by piece, each checked, then the whole of it. Raises Failed.
 
-        `passages` are all that is sent, and all that may be cited: the caller has made sure that the reader may read
+        `sources` are all that is sent, and all that may be cited: the caller has made sure that the reader may read
         them. Closing the iterator stops the server.
         """
-        draft = Draft(lang, passages, Supporter(embedder, entails=self._entailment))
+        draft = Draft(lang, sources, Supporter(embedder, entails=self._entailment))
         units = Units()
         with self._breaker.attempt():
-            async with aclosing(self._endpoint.complete(messages(question, lang, passages))) as answer:
+            async with aclosing(self._endpoint.complete(messages(question, lang, sources))) as answer:
                 async for piece in answer:
                     for unit in units.feed(piece):
                         if shown := await asyncio.to_thread(_checked, draft.add, unit):

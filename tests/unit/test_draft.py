@@ -9,6 +9,7 @@ from kb.items import Found
 from retrieval.generate.draft import Draft, Written
 from retrieval.generate.outcome import Failed, Outcome
 from retrieval.generate.units import split
+from retrieval.neighbours import Context
 from retrieval.support import Support
 from tests.unit.test_support import FOUND
 
@@ -22,7 +23,7 @@ def written(text: str, *, lang: str = "en", passages: Sequence[Found] = PASSAGES
         good = "bad" not in sentence.casefold()
         return Support(good, "" if good else "far", 1.0, 1.0, 0, 20)
 
-    draft = Draft(lang, passages, supports)
+    draft = Draft(lang, [Context((passage,)) for passage in passages], supports)
     shown = "".join([draft.add(unit) for unit in split(text)])
     whole = draft.finish()
     assert shown == whole.text, "what was shown is what is kept"
