@@ -60,7 +60,13 @@ def create(
     space = space_id if space_id is not None else actor.space or root_space_id(session)
     if session.get(Space, space) is None:
         raise NotFound(f"there is no space with the id {space}", field="space")
-    actor.require_in(session, Role.CONTRIBUTOR, space, "write items")
+    fixed = profile.kind == Kind.FIXED
+    actor.require_in(
+        session,
+        Role.EDITOR if fixed else Role.CONTRIBUTOR,
+        space,
+        "fix answers" if fixed else "write items",
+    )
     uid = new_uid()
     external = external_id if external_id is not None else uid
     taken = session.exec(select(Item.id).where(col(Item.source) == source, col(Item.external_id) == external)).first()
@@ -260,7 +266,12 @@ def _add_revision(
 def require_writable(
     session: Session, item: Item, actor: Principal, role: Role = Role.CONTRIBUTOR, doing: str = "change items"
 ) -> None:
-    """Raise Forbidden unless `actor` has `role` or more in the item's space; `doing` completes 'is needed to ...'."""
+    """Raise Forbidden unless `actor` has `role` or more in the item's space; `doing` completes 'is needed to ...'.
+
+    Fixed answers, which are returned as they are, are changed by editors alone.
+    """
+    if item.kind == Kind.FIXED and role.rank < Role.EDITOR.rank:
+        role, doing = Role.EDITOR, "change fixed answers"
     actor.require_in(session, role, item.space_id, doing)
 
 
