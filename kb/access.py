@@ -86,6 +86,15 @@ def admits(mine: Collection[str], wanted: Collection[str]) -> bool:
     )
 
 
+def no_wider(mine: Collection[str], theirs: Collection[str]) -> bool:
+    """Say whether all whom `admits` lets read an item of groups `mine` may read one of groups `theirs`."""
+    of_kind: dict[str, set[str]] = {}
+    for group in mine:
+        of_kind.setdefault(kind_of_group(group), set()).add(group)
+    kinds = {kind_of_group(group) for group in theirs}
+    return all(kind in of_kind and of_kind[kind].issubset(theirs) for kind in kinds)
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who asks. `subject` names the person or key in logs (None: nobody in particular)."""

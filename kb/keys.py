@@ -42,7 +42,11 @@ def add(
     if granted is Role.CUSTOMER and space_id is None:
         space_id = root_space_id(session)
     require_admin(session, actor, space_id, "make keys")
-    allowed = sorted({choice(Permission, word, "permissions").value for word in permissions}) if permissions else None
+    allowed = None
+    if permissions is not None:
+        allowed = sorted({choice(Permission, word, "permissions").value for word in permissions})
+        if not allowed:
+            raise InvalidInput("a key without any permission would open nothing; leave them out", field="permissions")
     secret = new_secret(PREFIX)
     session.add(
         ApiKey(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from sqlmodel import Session
 
 from kb import audit, changes, duplicates, editorial, items, redirects
-from kb.access import Principal, Role, path_to_root
+from kb.access import Principal, Role, no_wider, path_to_root
 from kb.content import Content, title_key
 from kb.errors import Conflict, NotFound
 from kb.models import Audience, Facet, Item, Kind, Operation, PairState, Revision, State
@@ -143,6 +143,6 @@ def _no_wider(session: Session, one: Item, other: Item) -> bool:
     )
     return (
         _NARROW_FIRST[one.audience] <= _NARROW_FIRST[other.audience]
-        and (not theirs or bool(mine and mine <= theirs))
+        and no_wider(mine, theirs)
         and other.space_id in path_to_root(session, one.space_id)
     )

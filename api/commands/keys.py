@@ -40,7 +40,7 @@ def add(
             space_id=spaces.by_key(session, space).id if space else None,
             actor=OPERATOR,
             groups=group or (),
-            permissions=may,
+            permissions=may or None,
             expires_at=now() + timedelta(days=days) if days else None,
         )
     if as_json:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 from sqlmodel import Session, col, select
 
 from kb import accounts, attempts, audit, browser_sessions, editorial, keys, spaces
-from kb.access import SYSTEM, Grant, Permission, Principal, Role, admits, scope_of
+from kb.access import SYSTEM, Grant, Permission, Principal, Role, admits, no_wider, scope_of
 from kb.content import Content, Profile
 from kb.db import Database
 from kb.errors import Conflict, Forbidden, InvalidInput, NotFound, TooManyAttempts, Unauthenticated
@@ -89,6 +89,17 @@ def test_drafts_are_seen_where_one_writes_and_nowhere_else(db: Database) -> None
 )
 def test_an_entitlement_of_each_kind_is_needed(mine: tuple[str, ...], wanted: tuple[str, ...], expected: bool) -> None:
     assert admits(mine, wanted) is expected
+
+
+KINDS = ("legal", "support", "plan:gold", "plan:silver", "product:tv")
+
+
+def test_no_wider_is_what_admitting_says() -> None:
+    sets = [frozenset(some) for size in range(4) for some in combinations(KINDS, size)]
+    readers = [frozenset(some) for size in range(len(KINDS) + 1) for some in combinations(KINDS, size)]
+    for mine, theirs in product(sets, sets):
+        said = all(admits(reader, theirs) for reader in readers if admits(reader, mine))
+        assert no_wider(mine, theirs) is said, (mine, theirs)
 
 
 def test_nobody_gives_what_they_do_not_have(db: Database) -> None:
@@ -295,6 +306,8 @@ def test_a_key_is_for_what_it_was_made_for(db: Database) -> None:
     with db.write() as session:
         secret = keys.add(session, "panel", "agent", actor=SYSTEM, permissions=["read", "events"])
         assert keys.principal(session, secret).permissions == frozenset({Permission.READ, Permission.EVENTS})
+        with pytest.raises(InvalidInput, match="would open nothing"):
+            keys.add(session, "y", "agent", actor=SYSTEM, permissions=[])
         with pytest.raises(InvalidInput, match="'everything'"):
             keys.add(session, "x", "agent", actor=SYSTEM, permissions=["everything"])
         with pytest.raises(NotFound):

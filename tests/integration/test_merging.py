@@ -205,7 +205,11 @@ def test_both_must_be_the_writers(db: Database) -> None:
             merging.undo(session, b, actor=Principal(role=Role.AGENT))
 
 
-@pytest.mark.parametrize("how", ["audience", "group", "space"])
+FEW = {"group": ["gold"], "entitlement": ["plan:gold", "product:tv"]}
+"""Groups of what is for few; whoever has the plan alone may not read the last."""
+
+
+@pytest.mark.parametrize("how", ["audience", "group", "space", "entitlement"])
 def test_what_was_for_few_is_not_published_to_many(db: Database, how: str) -> None:
     with db.write() as session:
         branch = int(spaces.add(session, "branch", name="Branch").id or 0)
@@ -213,10 +217,11 @@ def test_what_was_for_few_is_not_published_to_many(db: Database, how: str) -> No
             session,
             "Secret name",
             public=how != "audience",
-            profile={"labels": labels(groups=["gold"] if how == "group" else [])},
+            profile={"labels": labels(groups=FEW.get(how, []))},
             space_id=branch if how == "space" else None,
         )
-        many = add(session, "Known name")
+        held = labels(groups=["plan:gold"] if how == "entitlement" else [])
+        many = add(session, "Known name", profile={"labels": held})
         with pytest.raises(Conflict, match="open to others"):
             merging.merge(session, few, many, actor=SYSTEM, publish=True)
         merging.merge(session, few, many, actor=SYSTEM)
