@@ -122,8 +122,8 @@ class AnswerResponse(Shape):
     )
 
 
-class ItemIn(Shape):
-    """An item as a writer gives it. Missing texts are empty."""
+class TextsIn(Shape):
+    """The texts of an item as a writer gives them. Missing ones are empty."""
 
     title: str
     body: str = ""
@@ -132,6 +132,14 @@ class ItemIn(Shape):
     resolution: str = ""
     cause: str = ""
     similar_questions: list[str] = []
+
+    def content(self) -> Content:
+        return Content.of(self)
+
+
+class ItemIn(TextsIn):
+    """An item as a writer gives it. Missing texts are empty."""
+
     kind: str = "article"
     lang: str = "en"
     audience: str = "internal"
@@ -144,17 +152,6 @@ class ItemIn(Shape):
     versions: list[str] = []
     topics: list[str] = []
     groups: list[str] = []
-
-    def content(self) -> Content:
-        return Content(
-            title=self.title,
-            body=self.body,
-            issue=self.issue,
-            environment=self.environment,
-            resolution=self.resolution,
-            cause=self.cause,
-            similar_questions=tuple(self.similar_questions),
-        )
 
     def profile(self) -> Profile:
         """Raises InvalidInput for a word that is not one of those there are."""

@@ -249,17 +249,7 @@ def _put(
 
 
 def _parts(document: Document, source: str, defaults: Defaults) -> tuple[Content, Profile]:
-    content = checked_content(
-        Content(
-            title=document.title,
-            body=document.body,
-            issue=document.issue,
-            environment=document.environment,
-            resolution=document.resolution,
-            cause=document.cause,
-            similar_questions=document.similar_questions,
-        )
-    )
+    content = checked_content(Content.of(document))
     sample = " ".join((content.title, content.issue, content.resolution, content.body))[:4000]
     profile = Profile(
         kind=choice(Kind, document.kind, "kind") if document.kind else defaults.kind,

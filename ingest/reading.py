@@ -164,3 +164,11 @@ def _share_common(sample: bytes, encoding: str) -> float:
     """Return how many of the two-byte characters, Chinese punctuation aside, are common ones of this encoding."""
     pairs = [pair[0] for pair in _PAIR.findall(sample) if pair[0] not in range(0xA1, 0xA4)]
     return sum(first in _COMMON[encoding] for first in pairs) / len(pairs) if pairs else 0.0
+
+
+def head(path: Path, ending: str, most: int) -> str:
+    """Return the first `most` bytes of a file of this ending as text, to tell its format by; nothing for any other."""
+    if path.suffix.lower() != ending or not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return file.read(most).decode("utf-8", "ignore")

@@ -137,30 +137,22 @@ def drafted(session: Session, opened: Opened, item: Item, revision: Revision) ->
     ]
     return Draft(
         change=Change(opened.index.watermark + 1, number, attributes_of(item, labels), tuple(docs)),
-        passages={doc.id: _found(item, revision, doc.id, row) for doc, row in zip(docs, rows, strict=True)},
+        passages={
+            doc.id: Found.of(
+                item,
+                revision,
+                passage_id=doc.id,
+                ordinal=row["ordinal"],
+                path=row["path"],
+                text=row["text"],
+                updated_at=revision.created_at,
+            )
+            for doc, row in zip(docs, rows, strict=True)
+        },
         title_key=revision.title_key,
         family=item.family,
         lang=item.lang,
         wordings=folded([revision.title, *revision.similar_questions]) if item.kind is Kind.FIXED else frozenset(),
-    )
-
-
-def _found(item: Item, revision: Revision, passage: int, row: dict[str, Any]) -> Found:
-    return Found(
-        passage_id=passage,
-        item_id=int(item.id or 0),
-        number=item.number,
-        external_id=item.external_id,
-        kind=item.kind,
-        lang=item.lang,
-        audience=item.audience,
-        confidence=item.confidence,
-        family=item.family,
-        title=revision.title,
-        ordinal=row["ordinal"],
-        path=row["path"],
-        text=row["text"],
-        updated_at=revision.created_at.isoformat(timespec="seconds"),
     )
 
 

@@ -11,15 +11,10 @@ from ingest.document import Limits
 from ingest.reading import checked_size
 from kb.errors import TooLarge, UnreadableSource, shown
 
-_HEAD = 1 << 14
+LOOK = 1 << 14
+"""Bytes of a file that tell which XML it is."""
 _CHARACTERS_A_RECORD = 8
 """Times the text of a document that one record may hold, markup and older revisions included."""
-
-
-def head(path: Path) -> str:
-    """Return the first characters of a file, to tell its format by."""
-    with path.open("rb") as file:
-        return file.read(_HEAD).decode("utf-8", "ignore")
 
 
 def local(tag: str) -> str:

@@ -56,6 +56,10 @@ class Permission(StrEnum):
     """Give rights: accounts, keys, the audit log."""
 
 
+NARROW_FIRST = {audience: place for place, audience in enumerate(Audience)}
+"""Rank of an audience; what is for fewer comes first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """A role in a space and in all below it. `space` None: in all spaces, or for a customer in the root."""
@@ -183,7 +187,7 @@ class Scope:
     @property
     def areas(self) -> "tuple[Scope, ...]":
         """This scope as areas of one kind of rights each; none of them has others beside it."""
-        return (replace(self, also=frozenset()), *sorted(self.also, key=repr)) if self.also else (self,)
+        return (replace(self, also=frozenset()), *self.also) if self.also else (self,)
 
     def allows(self, *, audience: str, space: int, groups: Collection[str], published: bool = True) -> bool:
         """Say whether an item may be read. `published`: it is, and has not expired."""

@@ -263,7 +263,7 @@ def accept(session: Session, secret: str, password: str, *, name: str = "", emai
     if token.purpose is TokenPurpose.SETUP:
         account = _first_admin(session, email, name)
     else:
-        found = session.get(Account, token.account_id)
+        found = of_token(session, token)
         if found is None or found.state is AccountState.DISABLED:
             raise Unauthenticated("this account is disabled; ask an admin")
         account = found
@@ -274,7 +274,6 @@ def accept(session: Session, secret: str, password: str, *, name: str = "", emai
     session.add(account)
     session.flush()
     _close(session, account)
-    session.exec(sql_delete(OneTimeToken).where(col(OneTimeToken.token_hash) == token.token_hash))
     if token.purpose is TokenPurpose.SETUP:
         session.exec(sql_delete(OneTimeToken).where(col(OneTimeToken.purpose) == TokenPurpose.SETUP))
     audit.record(session, known(session, account).principal, f"account.{token.purpose.value}", _target(account))

@@ -3,9 +3,10 @@
 import hashlib
 import json
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import TypeVar
+from typing import Protocol, Self, TypeVar
 
 from kb.errors import InvalidInput, TooLarge, shown
 from kb.models import Audience, Confidence, Facet, Governance, Kind
@@ -19,6 +20,25 @@ MAX_QUESTIONS = 500
 E = TypeVar("E", bound=StrEnum)
 
 
+class Written(Protocol):
+    """What has the texts of a revision: a revision, a document, a form."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+    @property
+    def issue(self) -> str: ...
+    @property
+    def environment(self) -> str: ...
+    @property
+    def resolution(self) -> str: ...
+    @property
+    def cause(self) -> str: ...
+    @property
+    def similar_questions(self) -> Sequence[str]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """The texts of a revision. All Markdown but the title and the questions, which are plain."""
@@ -30,6 +50,19 @@ class Content:
     resolution: str = ""
     cause: str = ""
     similar_questions: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, written: Written) -> Self:
+        """Return the texts of what has them."""
+        return cls(
+            title=written.title,
+            body=written.body,
+            issue=written.issue,
+            environment=written.environment,
+            resolution=written.resolution,
+            cause=written.cause,
+            similar_questions=tuple(written.similar_questions),
+        )
 
     @property
     def hash(self) -> str:

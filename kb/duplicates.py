@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import ColumnElement, func, or_
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import func, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -116,36 +116,29 @@ def listing(
         select(DuplicatePair, low, high)
         .join(low, col(low.id) == col(DuplicatePair.low_id))
         .join(high, col(high.id) == col(DuplicatePair.high_id))
-        .where(
-            col(DuplicatePair.state) == state,
-            col(DuplicatePair.low_id).in_(_readable(scope)),
-            col(DuplicatePair.high_id).in_(_readable(scope)),
-        )
+        .where(*_listed(scope, state))
         .order_by(col(DuplicatePair.probability).desc(), col(DuplicatePair.id))
         .limit(limit)
         .offset(offset)
     )
-    if state == PairState.OPEN:  # a retired one is nobody's duplicate, whether or not a scan has seen that
-        statement = statement.where(col(low.state) == State.PUBLISHED, col(high.state) == State.PUBLISHED)
     return [Listed(pair, one, other) for pair, one, other in session.exec(statement)]
 
 
 def count(session: Session, scope: Scope, state: PairState) -> int:
     """Return how many pairs `listing` has in a state."""
-    low, high = aliased(Item), aliased(Item)
-    statement = (
-        select(func.count(col(DuplicatePair.id)))
-        .join(low, col(low.id) == col(DuplicatePair.low_id))
-        .join(high, col(high.id) == col(DuplicatePair.high_id))
-        .where(
-            col(DuplicatePair.state) == state,
-            col(DuplicatePair.low_id).in_(_readable(scope)),
-            col(DuplicatePair.high_id).in_(_readable(scope)),
-        )
-    )
-    if state == PairState.OPEN:
-        statement = statement.where(col(low.state) == State.PUBLISHED, col(high.state) == State.PUBLISHED)
-    return session.exec(statement).one()
+    return session.exec(select(func.count(col(DuplicatePair.id))).where(*_listed(scope, state))).one()
+
+
+def _listed(scope: Scope, state: PairState) -> list[ColumnElement[bool]]:
+    """Return the conditions on pairs: in the state, and both items may be read."""
+    seen = select(Item.id).where(readable(scope))
+    if state == PairState.OPEN:  # a retired one is nobody's duplicate, whether or not a scan has seen that
+        seen = seen.where(col(Item.state) == State.PUBLISHED)
+    return [
+        col(DuplicatePair.state) == state,
+        col(DuplicatePair.low_id).in_(seen),
+        col(DuplicatePair.high_id).in_(seen),
+    ]
 
 
 def get(session: Session, number: int, scope: Scope, *, actor: Principal) -> Listed:
@@ -208,10 +201,6 @@ def _pairs_of(session: Session, ids: Collection[int]) -> Sequence[DuplicatePair]
     return session.exec(
         select(DuplicatePair).where(or_(col(DuplicatePair.low_id).in_(some), col(DuplicatePair.high_id).in_(some)))
     ).all()
-
-
-def _readable(scope: Scope) -> Any:
-    return select(Item.id).where(readable(scope))
 
 
 def _still(session: Session, one: Found) -> bool:

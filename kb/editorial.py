@@ -30,6 +30,8 @@ from kb.models import (
     now,
 )
 
+Labels = frozenset[tuple[Facet, str]]
+
 EDITOR_SOURCE = "editor"
 """`Item.source` of what is written here."""
 
@@ -78,10 +80,10 @@ def create(
     session.add(item)
     session.flush()
     assert item.id is not None
-    _set_labels(session, item.id, profile)
+    _set_labels(session, item.id, profile.labels)
     revision = _add_revision(session, item, content, actor, n=1, message="")
     changes.record(session, item.id, Operation.CREATE, revision_id=revision.id, actor=actor.subject)
-    _audited(session, item, actor, "create", after=_facts(session, item) | {"title": revision.title})
+    _audited(session, item, actor, "create", after=_facts(item, profile.labels) | {"title": revision.title})
     return item, revision
 
 
@@ -132,12 +134,12 @@ def reprofile(session: Session, item: Item, profile: Profile, *, actor: Principa
     reviewed = item.state in (State.PUBLISHED, State.IN_REVIEW)
     if item.kind == Kind.FIXED and reviewed and _reach(session, item) != _wanted(profile):
         item.state = State.DRAFT
-    before = _facts(session, item)
-    for name, value in _columns(checked_profile(profile)).items():
-        setattr(item, name, value)
     assert item.id is not None
-    _set_labels(session, item.id, profile)
-    if (after := _facts(session, item)) != before:
+    profile = checked_profile(profile)
+    before = _facts(item, _set_labels(session, item.id, profile.labels))
+    for name, value in _columns(profile).items():
+        setattr(item, name, value)
+    if (after := _facts(item, profile.labels)) != before:
         _audited(session, item, actor, "profile", before, after)
     if item.state == State.PUBLISHED:
         item.updated_at = now()
@@ -189,7 +191,13 @@ def delete(session: Session, item: Item, *, actor: Principal) -> int:
     require_writable(session, item, actor, Role.ADMIN, "delete items for good (retire them instead)")
     assert item.id is not None
     last = newest_revision(session, item)
-    _audited(session, item, actor, "delete", _facts(session, item) | {"title": last.title, "revision": last.n})
+    _audited(
+        session,
+        item,
+        actor,
+        "delete",
+        _facts(item, _labels(session, item.id)) | {"title": last.title, "revision": last.n},
+    )
     seq = changes.record(session, item.id, Operation.DELETE, actor=actor.subject)
     duplicates.forget(session, item)
     redirects.forget(session, item)
@@ -218,23 +226,29 @@ def _columns(profile: Profile) -> dict[str, Any]:
 
 def _reach(session: Session, item: Item) -> tuple[str, list[str]]:
     """Return the audience and groups that an item is open to."""
-    groups = select(ItemLabel.value).where(col(ItemLabel.item_id) == item.id, col(ItemLabel.facet) == Facet.GROUP)
-    return item.audience.value, sorted(session.exec(groups).all())
+    labels = _labels(session, int(item.id or 0))
+    return item.audience.value, sorted(value for facet, value in labels if facet == Facet.GROUP)
 
 
 def _wanted(profile: Profile) -> tuple[str, list[str]]:
     return profile.audience.value, profile.values(Facet.GROUP)
 
 
-def _set_labels(session: Session, item_id: int, profile: Profile) -> None:
-    wanted = set(profile.labels)
-    for row in session.exec(select(ItemLabel).where(col(ItemLabel.item_id) == item_id)).all():
-        if (row.facet, row.value) in wanted:
-            wanted.discard((row.facet, row.value))
-        else:
+def _labels(session: Session, item_id: int) -> Labels:
+    rows = session.exec(select(ItemLabel).where(col(ItemLabel.item_id) == item_id)).all()
+    return frozenset((row.facet, row.value) for row in rows)
+
+
+def _set_labels(session: Session, item_id: int, wanted: Labels) -> Labels:
+    """Give an item these labels; return those that it had."""
+    there = session.exec(select(ItemLabel).where(col(ItemLabel.item_id) == item_id)).all()
+    before = frozenset((row.facet, row.value) for row in there)
+    for row in there:
+        if (row.facet, row.value) not in wanted:
             session.delete(row)
-    session.add_all(ItemLabel(item_id=item_id, facet=facet, value=value) for facet, value in sorted(wanted))
+    session.add_all(ItemLabel(item_id=item_id, facet=facet, value=value) for facet, value in sorted(wanted - before))
     session.flush()
+    return before
 
 
 def _add_revision(
@@ -286,9 +300,8 @@ def _audited(
     audit.record(session, actor, f"item.{action}", item.number, space=item.space_id, before=before, after=after)
 
 
-def _facts(session: Session, item: Item) -> dict[str, Any]:
+def _facts(item: Item, labels: Labels) -> dict[str, Any]:
     """Return what an item is, for the audit log."""
-    rows = session.exec(select(ItemLabel).where(col(ItemLabel.item_id) == item.id)).all()
     facts = {name: getattr(item, name) for name in ("kind", "lang", "family", "owner", "url")}
     facts |= {name: getattr(item, name).value for name in ("audience", "confidence", "governance")}
-    return facts | {"labels": sorted(f"{row.facet.value}:{row.value}" for row in rows)}
+    return facts | {"labels": sorted(f"{facet.value}:{value}" for facet, value in labels)}

@@ -14,17 +14,16 @@ from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from kb import editorial, items
-from kb.access import Principal, Role, Scope, path_to_root, readable
+from kb.access import NARROW_FIRST, Principal, Role, Scope, path_to_root, readable
 from kb.content import title_key
 from kb.editorial import Published
 from kb.errors import Conflict, InvalidInput, NotFound, shown
 from kb.items import ItemView
-from kb.models import Audience, Item, Kind, Review, Revision, State, Wording, now
+from kb.models import Item, Kind, Review, Revision, State, Wording, now
 
 AHEAD = timedelta(days=14)
 """How long before its expiry an answer is due for review, where no day was named for that."""
 _REVIEWED = (State.IN_REVIEW, State.PUBLISHED)
-_NARROW_FIRST = {audience: place for place, audience in enumerate(Audience)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +200,7 @@ def lookup(session: Session, scope: Scope, question: str) -> list[FixedAnswer]:
     def rank(row: tuple[Item, Review]) -> tuple[int, int, int]:
         item, review = row
         depth = len(path_to_root(session, item.space_id))
-        return near * depth, _NARROW_FIRST[item.audience], -int(review.id or 0)
+        return near * depth, NARROW_FIRST[item.audience], -int(review.id or 0)
 
     return [
         FixedAnswer(items.view(session, item.id or 0, scope.published_only()), review)

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import ColumnElement, and_, func
 from sqlalchemy.orm import aliased
@@ -51,6 +52,36 @@ class Found:
     text: str
     updated_at: str
     """ISO 8601, UTC."""
+
+    @classmethod
+    def of(
+        cls,
+        item: Item,
+        revision: Revision,
+        *,
+        passage_id: int,
+        ordinal: int,
+        path: str,
+        text: str,
+        updated_at: datetime,
+    ) -> Self:
+        """Return a passage of a revision that is in hand, not looked up in an index."""
+        return cls(
+            passage_id=passage_id,
+            item_id=int(item.id or 0),
+            number=item.number,
+            external_id=item.external_id,
+            kind=item.kind,
+            lang=item.lang,
+            audience=item.audience,
+            confidence=item.confidence,
+            family=item.family,
+            title=revision.title,
+            ordinal=ordinal,
+            path=path,
+            text=text,
+            updated_at=updated_at.isoformat(timespec="seconds"),
+        )
 
 
 @dataclass(frozen=True, slots=True)

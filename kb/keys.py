@@ -47,21 +47,21 @@ def add(
         allowed = sorted({choice(Permission, word, "permissions").value for word in permissions})
         if not allowed:
             raise InvalidInput("a key without any permission would open nothing; leave them out", field="permissions")
-    secret = new_secret(PREFIX)
+    kept, secret = checked_groups(groups), new_secret(PREFIX)
     session.add(
         ApiKey(
             name=name,
             secret_hash=hashed(secret),
             role=granted.value,
             space_id=space_id,
-            groups=checked_groups(groups),
+            groups=kept,
             expires_at=expires_at,
             permissions=allowed,
             made_by=actor.subject,
         )
     )
     session.flush()
-    after = {"role": granted.value, "permissions": allowed, "groups": checked_groups(groups)}
+    after = {"role": granted.value, "permissions": allowed, "groups": kept}
     audit.record(session, actor, "key.add", f"key:{name}", space=space_id, after=after)
     return secret
 

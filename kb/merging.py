@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 from sqlmodel import Session
 
 from kb import audit, changes, duplicates, editorial, items, redirects
-from kb.access import Principal, Role, no_wider, path_to_root
+from kb.access import NARROW_FIRST, Principal, Role, no_wider, path_to_root
 from kb.content import Content, title_key
 from kb.errors import Conflict, NotFound
-from kb.models import Audience, Facet, Item, Kind, Operation, PairState, Revision, State
-
-_NARROW_FIRST = {audience: place for place, audience in enumerate(Audience)}
+from kb.models import Facet, Item, Kind, Operation, PairState, Revision, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ def merge(session: Session, item: Item, into: Item, *, actor: Principal, publish
     _check(item, into)
     newest = editorial.newest_revision(session, into)
     content = _with_questions_of(session, newest, item)
-    if publish and content != _content(newest):
+    if publish and content != Content.of(newest):
         if newest.id != into.live_revision_id:
             raise Conflict(f"{into.number} has a draft that readers do not see yet: merge without publishing")
         if not _no_wider(session, into, item):
@@ -108,18 +106,6 @@ def _check(item: Item, into: Item) -> None:
             raise Conflict(f"{one.number} is retired: publish it first, or choose another item")
 
 
-def _content(revision: Revision) -> Content:
-    return Content(
-        title=revision.title,
-        body=revision.body,
-        issue=revision.issue,
-        environment=revision.environment,
-        resolution=revision.resolution,
-        cause=revision.cause,
-        similar_questions=tuple(revision.similar_questions),
-    )
-
-
 def _with_questions_of(session: Session, newest: Revision, item: Item) -> Content:
     """Return the newest content with the title and questions of another item that it does not have yet."""
     seen = session.get(Revision, item.live_revision_id or item.draft_revision_id)
@@ -131,7 +117,7 @@ def _with_questions_of(session: Session, newest: Revision, item: Item) -> Conten
         if title_key(question) not in known:
             known.add(title_key(question))
             added.append(question)
-    return replace(_content(newest), similar_questions=(*newest.similar_questions, *added))
+    return replace(Content.of(newest), similar_questions=(*newest.similar_questions, *added))
 
 
 def _no_wider(session: Session, one: Item, other: Item) -> bool:
@@ -142,7 +128,7 @@ def _no_wider(session: Session, one: Item, other: Item) -> bool:
         for item in (one, other)
     )
     return (
-        _NARROW_FIRST[one.audience] <= _NARROW_FIRST[other.audience]
+        NARROW_FIRST[one.audience] <= NARROW_FIRST[other.audience]
         and no_wider(mine, theirs)
         and other.space_id in path_to_root(session, one.space_id)
     )

@@ -170,6 +170,11 @@ class Settings(BaseSettings):
         """Judged questions that a change of generation must pass, where there are any."""
         return self.data / "judged"
 
+    @property
+    def judged_folders(self) -> list[Path]:
+        """The folder above, if it is there."""
+        return [self.judged_folder] if self.judged_folder.is_dir() else []
+
 
 def load_settings(data: Path | None = None) -> Settings:
     """Read the settings from the environment; `data` overrides KB_DATA.

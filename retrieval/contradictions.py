@@ -9,8 +9,9 @@ excuse it: what holds for version 4 need not hold for version 5. How often it is
 
 import re
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Self
 
+from kb.content import Written
 from retrieval.facts import Facts, facts, without_numbers
 from retrieval.polarity import clauses, content, opposes
 from retrieval.text import sentences
@@ -25,19 +26,6 @@ _ITEM = re.compile(r"^\s*(?:[-*+]|\d+[.)、])\s+", re.MULTILINE)
 _VERSION = re.compile(r"version|firmware|release|build|\bv\d|版本|固件|升级到|系统", re.IGNORECASE)
 
 
-class _Written(Protocol):
-    @property
-    def title(self) -> str: ...
-    @property
-    def body(self) -> str: ...
-    @property
-    def issue(self) -> str: ...
-    @property
-    def environment(self) -> str: ...
-    @property
-    def resolution(self) -> str: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Fields:
     """What is compared of a text."""
@@ -48,7 +36,7 @@ class Fields:
     """The body where there is no resolution of its own."""
 
     @classmethod
-    def of(cls, written: _Written) -> Self:
+    def of(cls, written: Written) -> Self:
         return cls(
             issue=f"{written.title}\n{written.issue}"[:_CHARACTERS],
             environment=written.environment[:_CHARACTERS],

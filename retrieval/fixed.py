@@ -43,21 +43,14 @@ def fixed_answer(
         return None
     view, review = ranked[0].view, ranked[0].review
     item, number = view.item, int(view.item.id or 0)
-    passage = Found(
+    passage = Found.of(
+        item,
+        view.revision,
         passage_id=items.first_passages(session, [number], generation).get(number, 0),
-        item_id=number,
-        number=item.number,
-        external_id=item.external_id,
-        kind=item.kind,
-        lang=item.lang,
-        audience=item.audience,
-        confidence=item.confidence,
-        family=item.family,
-        title=view.revision.title,
         ordinal=0,
         path="",
         text=view.revision.body,
-        updated_at=item.updated_at.isoformat(timespec="seconds"),
+        updated_at=item.updated_at,
     )
     assert review.approved_at is not None
     return passage, Fixed(

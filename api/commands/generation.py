@@ -195,7 +195,7 @@ def _build(opened: Opened) -> None:
 
 def _asked(loaded: Settings, db: Database, judged: list[Path] | None) -> list[Judged]:
     """Return the judged questions: read before anything is built, so that a bad folder costs nothing."""
-    return questions(db, judged or ([loaded.judged_folder] if loaded.judged_folder.is_dir() else []))
+    return questions(db, judged or loaded.judged_folders)
 
 
 def _switch(db: Database, opening: Generations, opened: Opened, asked: list[Judged], *, force: bool) -> dict[str, Any]:

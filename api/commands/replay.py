@@ -26,15 +26,13 @@ def replay(
 ) -> None:
     """Say which questions an item's newest revision would answer, take or break if it were published."""
     with services(data) as opened:
-        own = opened.settings.judged_folder
-        folders = judged or ([own] if own.is_dir() else [])
         found = replay_item(
             opened.db,
             opened.generation,
             opened.searcher,
             item,
             actor=OPERATOR,
-            folders=folders,
+            folders=judged or opened.settings.judged_folders,
             days=days,
             most=limit,
         )

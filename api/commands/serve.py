@@ -109,7 +109,11 @@ def run_several(settings: Settings, workers: int, host: str | None, port: int | 
         os.environ["KB_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // workers))
     listener, address = _listen(settings, host, port)
     db = open_database(settings)
-    if not several.serve(workers, listener, lambda: say(_ready(settings, db, address))):
+    try:
+        served = several.serve(workers, listener, lambda: say(_ready(settings, db, address)))
+    finally:
+        db.dispose()
+    if not served:
         raise Unavailable("a worker could not start, so none serves; what it said stands above")
 
 

@@ -1,5 +1,7 @@
 """/v1/accounts, /v1/keys, /v1/spaces, /v1/audit, /v1/me: who may do what, for admins; and oneself."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -10,6 +12,7 @@ from sqlmodel import Session
 from api.deps import AdminDep, ReaderDep, ServicesDep
 from api.errors import PROBLEMS
 from api.schemas import Shape
+from api.services import Services
 from kb import accounts, audit, browser_sessions, keys, spaces
 from kb.access import Grant, Principal, Role, scope_of
 from kb.errors import Unauthenticated
@@ -187,14 +190,13 @@ def add_account(parts: ServicesDep, reader: AdminDep, body: AccountIn) -> Link:
             space_id=_space(session, reader, body.space),
             groups=body.groups,
         )
-        return Link(account=_account(session, account, reader), link=f"/welcome/{secret}")
+        return _link(session, account, reader, secret)
 
 
 @router.put("/accounts/{email}/grants", operation_id="grant_role")
 def grant_role(parts: ServicesDep, reader: AdminDep, email: str, body: GrantIn) -> AccountOut:
     """Give an account a role in a space and below it, instead of the one it had there."""
-    with parts.db.write() as session:
-        account = accounts.visible(session, email, actor=reader)
+    with _account_of(parts, reader, email) as (session, account):
         accounts.grant(session, account, body.role, _space(session, reader, body.space), actor=reader)
         return _account(session, account, reader)
 
@@ -202,8 +204,7 @@ def grant_role(parts: ServicesDep, reader: AdminDep, email: str, body: GrantIn) 
 @router.delete("/accounts/{email}/grants", operation_id="revoke_role")
 def revoke_role(parts: ServicesDep, reader: AdminDep, email: str, space: str | None = None) -> AccountOut:
     """Take an account's role in a space away."""
-    with parts.db.write() as session:
-        account = accounts.visible(session, email, actor=reader)
+    with _account_of(parts, reader, email) as (session, account):
         accounts.revoke(session, account, _space(session, reader, space), actor=reader)
         return _account(session, account, reader)
 
@@ -211,8 +212,7 @@ def revoke_role(parts: ServicesDep, reader: AdminDep, email: str, space: str | N
 @router.put("/accounts/{email}/groups", operation_id="set_groups")
 def set_groups(parts: ServicesDep, reader: AdminDep, email: str, body: GroupsIn) -> AccountOut:
     """Say which groups and entitlements an account has."""
-    with parts.db.write() as session:
-        account = accounts.visible(session, email, actor=reader)
+    with _account_of(parts, reader, email) as (session, account):
         accounts.set_groups(session, account, body.groups, actor=reader)
         return _account(session, account, reader)
 
@@ -220,8 +220,7 @@ def set_groups(parts: ServicesDep, reader: AdminDep, email: str, body: GroupsIn)
 @router.post("/accounts/{email}/disable", operation_id="disable_account")
 def disable_account(parts: ServicesDep, reader: AdminDep, email: str) -> AccountOut:
     """Let an account sign in no more, at once and everywhere."""
-    with parts.db.write() as session:
-        account = accounts.visible(session, email, actor=reader)
+    with _account_of(parts, reader, email) as (session, account):
         accounts.disable(session, account, actor=reader)
         return _account(session, account, reader)
 
@@ -229,8 +228,7 @@ def disable_account(parts: ServicesDep, reader: AdminDep, email: str) -> Account
 @router.post("/accounts/{email}/enable", operation_id="enable_account")
 def enable_account(parts: ServicesDep, reader: AdminDep, email: str) -> AccountOut:
     """Let a disabled account sign in again."""
-    with parts.db.write() as session:
-        account = accounts.visible(session, email, actor=reader)
+    with _account_of(parts, reader, email) as (session, account):
         accounts.enable(session, account, actor=reader)
         return _account(session, account, reader)
 
@@ -238,19 +236,15 @@ def enable_account(parts: ServicesDep, reader: AdminDep, email: str) -> AccountO
 @router.post("/accounts/{email}/invite", operation_id="invite_again")
 def invite_again(parts: ServicesDep, reader: AdminDep, email: str) -> Link:
     """Return a new invitation of an account that has not accepted the first."""
-    with parts.db.write() as session:
-        account = accounts.visible(session, email, actor=reader)
-        secret = accounts.invite(session, account, actor=reader)
-        return Link(account=_account(session, account, reader), link=f"/welcome/{secret}")
+    with _account_of(parts, reader, email) as (session, account):
+        return _link(session, account, reader, accounts.invite(session, account, actor=reader))
 
 
 @router.post("/accounts/{email}/reset", operation_id="reset_password")
 def reset_password(parts: ServicesDep, reader: AdminDep, email: str) -> Link:
     """Return a link by which a person chooses another password."""
-    with parts.db.write() as session:
-        account = accounts.visible(session, email, actor=reader)
-        secret = accounts.reset(session, account, actor=reader)
-        return Link(account=_account(session, account, reader), link=f"/welcome/{secret}")
+    with _account_of(parts, reader, email) as (session, account):
+        return _link(session, account, reader, accounts.reset(session, account, actor=reader))
 
 
 @router.get("/keys", operation_id="list_keys")
@@ -324,6 +318,17 @@ def read_audit(
         names = _names(session)
         found = audit.rows(session, reader, target=target, actor=actor, before_id=before, limit=limit)
         return AuditRows(rows=[_audit(row, names) for row in found])
+
+
+@contextmanager
+def _account_of(parts: Services, reader: Principal, email: str) -> Iterator[tuple[Session, Account]]:
+    """Give an account to an admin, in a transaction that ends with the block."""
+    with parts.db.write() as session:
+        yield session, accounts.visible(session, email, actor=reader)
+
+
+def _link(session: Session, account: Account, reader: Principal, secret: str | None) -> Link:
+    return Link(account=_account(session, account, reader), link=f"/welcome/{secret}")
 
 
 def _names(session: Session) -> dict[int, str]:

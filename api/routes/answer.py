@@ -1,7 +1,7 @@
 """/v1/answer: one JSON document, or a stream of server-sent events."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -23,7 +23,18 @@ from kb.access import Principal
 from kb.errors import KBError
 from kb.events import Happened
 from kb.models import EventKind
-from retrieval.answer import Answer, Answered, DidYouMean, NoAnswer, Replaced, Sources, Text, answered, stream
+from retrieval.answer import (
+    Answer,
+    Answered,
+    AnswerEvent,
+    DidYouMean,
+    NoAnswer,
+    Replaced,
+    Sources,
+    Text,
+    answered,
+    stream,
+)
 from retrieval.environment import checked_environment
 
 CONVERSATION = "`new` begins a conversation, in which follow-ups are understood; what the answer has continues it."
@@ -49,17 +60,7 @@ async def get_answer(
 ) -> AnswerResponse:
     """Answer a question with citations, offer questions that can be answered, or say that there is no answer."""
     asked = await run_in_threadpool(_asked, parts, reader, question, conversation, as_typed)
-    text = asked.understood.text
-    said = stream(
-        parts.searcher,
-        text,
-        reader=reader,
-        filters=filters.values,
-        lang=hl,
-        writer=parts.writer,
-        exact=exact,
-        environment=environment,
-    )
+    said = _said(parts, reader, filters, asked, hl, exact, environment)
     result = await while_there(request, answered(said))
     await run_in_threadpool(keep, parts, asked, result)
     return answer_out(result, _log(parts, reader, filters, result, asked), asked)
@@ -138,18 +139,8 @@ async def _events(
         await run_in_threadpool(keep, parts, asked, result)
         return _sse(name, answer_out(result, _log(parts, reader, filters, result, asked), asked).model_dump())
 
-    text = asked.understood.text
     try:
-        said = stream(
-            parts.searcher,
-            text,
-            reader=reader,
-            filters=filters.values,
-            lang=lang,
-            writer=parts.writer,
-            exact=exact,
-            environment=environment,
-        )
+        said = _said(parts, reader, filters, asked, lang, exact, environment)
         async with aclosing(said) as events:
             async for event in events:
                 match event:
@@ -167,6 +158,28 @@ async def _events(
                         yield await last("no_answer", result)
     except KBError as error:
         yield _sse("error", {"code": error.code, "message": error.message})
+
+
+def _said(
+    parts: Services,
+    reader: Principal,
+    filters: Given,
+    asked: Asked,
+    lang: str | None,
+    exact: bool,
+    environment: str | None,
+) -> AsyncGenerator[AnswerEvent, None]:
+    """Answer what was asked, as it was understood."""
+    return stream(
+        parts.searcher,
+        asked.understood.text,
+        reader=reader,
+        filters=filters.values,
+        lang=lang,
+        writer=parts.writer,
+        exact=exact,
+        environment=environment,
+    )
 
 
 def _sse(event: str, data: dict[str, object]) -> str:

@@ -10,8 +10,8 @@ from fastapi.responses import Response
 
 from api.deps import WriterDep
 from api.routes.editing import Sent
+from api.routes.replay import replayed
 from api.web import Page
-from ingest.replaying import replay_item
 from kb.access import Role
 from kb.errors import Conflict, InvalidInput
 from retrieval.duplicates import near_duplicates
@@ -42,17 +42,8 @@ def duplicates_piece(request: Request, reader: WriterDep, said: Annotated[Sent, 
 def replay_piece(request: Request, reader: WriterDep, ref: str) -> Response:
     """Return what publishing the newest revision would change: it is the one that is saved, not the form."""
     page = Page(request)
-    parts = page.services
-    own = parts.settings.judged_folder
     try:
-        found = replay_item(
-            parts.db,
-            parts.generation,
-            parts.searcher,
-            ref,
-            actor=reader,
-            folders=[own] if own.is_dir() else [],
-        )
+        found = replayed(page.services, reader, ref)
     except (Conflict, InvalidInput) as error:
         return _piece(page, "_replay.html", found=None, groups=[], refused=error.message)
     groups = [(outcome.value, of[:SHOWN], len(of)) for outcome in ORDER if (of := found.of(outcome))]

@@ -9,7 +9,7 @@ from pydantic import Field
 from api.deps import ReaderDep, ServicesDep, WriterDep
 from api.errors import PROBLEMS
 from api.routes.items import WaitQuery, searchable, written
-from api.schemas import ItemOut, Shape, Written, item_out
+from api.schemas import ItemOut, Shape, TextsIn, Written, item_out
 from kb import duplicates, editorial, items, merging
 from kb.access import Role, scope_of
 from kb.content import Content, checked_content
@@ -23,31 +23,14 @@ LimitQuery = Annotated[int, Query(ge=1, le=CANDIDATES)]
 LeastQuery = Annotated[float, Query(ge=0, le=1, description="Least probability.")]
 
 
-class DraftIn(Shape):
+class DraftIn(TextsIn):
     """A text that is not an item yet. Missing texts are empty."""
 
-    title: str
-    body: str = ""
-    issue: str = ""
-    environment: str = ""
-    resolution: str = ""
-    cause: str = ""
-    similar_questions: tuple[str, ...] = ()
     lang: str | None = Field(default=None, max_length=16, description="Default: told from the text.")
 
     def content(self) -> Content:
         """Raises InvalidInput or TooLarge."""
-        return checked_content(
-            Content(
-                title=self.title,
-                body=self.body,
-                issue=self.issue,
-                environment=self.environment,
-                resolution=self.resolution,
-                cause=self.cause,
-                similar_questions=self.similar_questions,
-            )
-        )
+        return checked_content(super().content())
 
 
 class ContradictionOut(Shape):

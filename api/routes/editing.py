@@ -6,10 +6,10 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from api.deps import ReaderDep, WriterDep
-from api.web import Page, rendering
+from api.web import Page, forms, rendering
 from kb import editorial, items, queues, spaces
 from kb.access import Principal, Role, scope_of
 from kb.compose import FIELDS, compose
@@ -88,7 +88,7 @@ class Written(BaseModel):
             family=self.family.strip() or None,
             owner=self.owner.strip() or None,
             url=before.url if before is not None else None,
-            labels=labels(**{name: tuple(_separated(getattr(self, name))) for name in LISTS}),
+            labels=labels(**{name: tuple(forms.separated(getattr(self, name))) for name in LISTS}),
         )
 
 
@@ -109,7 +109,7 @@ def queue_page(request: Request, reader: ReaderDep, queue: str = "", q: str = ""
     page = Page(request)
     if (elsewhere := _sign_in(page, reader)) is not None:
         return elsewhere
-    offset = int(start) if start.isascii() and start.isdigit() and len(start) < 7 else 0
+    offset = forms.number(start, 6) or 0
     with page.services.db.read() as session:
         counts = queues.counts(session, reader)
         shown = _queue(queue, counts)
@@ -174,15 +174,13 @@ def save(request: Request, reader: WriterDep, ref: str, said: Annotated[Sent, Fo
     page = Page(request)
     if (elsewhere := _sign_in(page, reader)) is not None:
         return elsewhere
-    with page.services.db.read() as session:
-        item, revision, view = _found(session, ref, reader)
     try:
         with page.services.db.write() as session:
-            item = items.get(session, ref, scope_of(session, reader))
+            item, _, view = _found(session, ref, reader)
             if said.action == "retire":
                 seq = editorial.retire(session, item, actor=reader)
             else:
-                before = _profile(item, view)
+                before = _profile(view)
                 revision = editorial.revise(
                     session,
                     item,
@@ -196,11 +194,9 @@ def save(request: Request, reader: WriterDep, ref: str, said: Annotated[Sent, Fo
                     seq = editorial.reprofile(session, item, wanted, actor=reader)
                 seq = _act(session, item, revision, reader, said.action) or seq
             number = item.number
-    except StaleRevision as error:
+    except (InvalidInput, TooLarge, Conflict, Forbidden) as error:
         with page.services.db.read() as session:
             item, revision, _ = _found(session, ref, reader)
-        return _form(page, reader, said, item=item, revision=revision, problem=error, based_on=said.based_on)
-    except (InvalidInput, TooLarge, Conflict, Forbidden) as error:
         return _form(page, reader, said, item=item, revision=revision, problem=error, based_on=said.based_on)
     return _done(page, number, seq)
 
@@ -224,7 +220,7 @@ def _sign_in(page: Page, reader: Principal) -> Response | None:
     if reader.subject is not None:
         reader.require(Role.CONTRIBUTOR, "write items")
         return None
-    return RedirectResponse(page.url("/sign-in", to=page.request.url.path), 303)
+    return page.sign_in()
 
 
 def _queue(name: str, counts: dict[Queue, int]) -> Queue:
@@ -241,7 +237,8 @@ def _found(session: Session, ref: str, reader: Principal) -> tuple[Item, Revisio
     return view.item, editorial.newest_revision(session, view.item), view
 
 
-def _profile(item: Item, view: ItemView) -> Profile:
+def _profile(view: ItemView) -> Profile:
+    item = view.item
     return Profile(
         kind=item.kind,
         lang=item.lang,
@@ -272,7 +269,7 @@ def _form(
         every = spaces.all_spaces(session)
         writable = [one for one in every if mine is None or one.id in mine]
         role = reader.role_in(session, item.space_id) if item is not None else reader.role
-        live = _live(session, item)
+        live = session.get(Revision, item.live_revision_id) if item is not None and item.live_revision_id else None
     known: dict[str, Any] = {
         "item": item,
         "revision": revision,
@@ -296,12 +293,6 @@ def _form(
     return page.render("edit_item.html", status=problem.status if problem is not None else 200, **known)
 
 
-def _live(session: Session, item: Item | None) -> Revision | None:
-    if item is None or item.live_revision_id is None:
-        return None
-    return session.exec(select(Revision).where(col(Revision.id) == item.live_revision_id)).first()
-
-
 def _own_space(reader: Principal, every: Any) -> str:
     own = next((one for one in every if one.id == reader.space), None)
     chosen: Space = own or next(one for one in every if one.parent_id is None)
@@ -321,7 +312,3 @@ def _told(page: Page, error: KBError) -> str:
 def _rendered(page: Page, said: Written) -> Markup:
     markdown = compose(lang=said.lang, **{name: getattr(said, name) for name in TEXTS})
     return rendering.article(markdown, resolve=lambda _: None, image=lambda text: page.words("image", text=text))
-
-
-def _separated(text: str) -> list[str]:
-    return [part.strip() for part in text.replace("，", ",").replace("、", ",").split(",") if part.strip()]

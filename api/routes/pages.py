@@ -15,7 +15,7 @@ from api.conversations import NEW, Asked, ask, keep
 from api.deps import ReaderDep
 from api.leaving import while_there
 from api.schemas import answer_event, search_event
-from api.web import Page, rendering
+from api.web import Page, forms, rendering
 from kb import items, redirects
 from kb.access import Principal, Scope, scope_of
 from kb.compose import composed
@@ -232,7 +232,7 @@ def article(
         )
     origin = origin if _UID.fullmatch(origin) else ""
     if origin:
-        position = int(rank) if rank.isascii() and rank.isdigit() and len(rank) < 4 else None
+        position = forms.number(rank, 3)
         page.services.events.add(
             Happened(
                 kind=EventKind.CLICK,
@@ -309,7 +309,7 @@ def compose_view(view: ItemView) -> str:
 
 
 def _browse(page: Page, reader: Principal, facet: Facet, value: str, start: str) -> Response:
-    offset = int(start) if start.isascii() and start.isdigit() and len(start) < 7 else 0
+    offset = forms.number(start, 6) or 0
     with page.services.db.read() as session:
         scope = scope_of(session, reader)
         rows = items.listing(session, scope, label=(facet, value), langs=[page.lang], limit=PER_PAGE + 1, offset=offset)

@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 from sqlmodel import Session
 
 from api.deps import AdminDep
-from api.web import Page
+from api.web import Page, forms
 from kb import accounts, audit, spaces
 from kb.access import Principal, Role
 from kb.errors import Conflict, Forbidden, InvalidInput, KBError, NotFound
@@ -27,7 +27,7 @@ Text = Annotated[str, Form()]
 def people_page(request: Request, reader: AdminDep, after: str = "") -> Response:
     page = Page(request)
     if reader.subject is None:
-        return RedirectResponse(page.url("/sign-in", to="/people"), 303)
+        return page.sign_in()
     return _people(page, reader, after=after)
 
 
@@ -50,7 +50,7 @@ def change(
     except (InvalidInput, Conflict, Forbidden, NotFound) as error:
         return _people(page, reader, problem=error)
     if secret is None:
-        return RedirectResponse(page.url("/people", done=email[:200]), 303)
+        return RedirectResponse(page.url("/people"), 303)
     return _people(page, reader, link=page.absolute(f"/welcome/{secret}"), of=email)
 
 
@@ -58,15 +58,14 @@ def change(
 def audit_page(request: Request, reader: AdminDep, target: str = "", actor: str = "", before: str = "") -> Response:
     page = Page(request)
     if reader.subject is None:
-        return RedirectResponse(page.url("/sign-in", to="/audit"), 303)
-    last = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+        return page.sign_in()
     with page.services.db.read() as session:
         rows = audit.rows(
             session,
             reader,
             target=target.strip() or None,
             actor=actor.strip() or None,
-            before_id=last,
+            before_id=forms.number(before, 18),
             limit=PER_PAGE + 1,
         )
         names = {one.id: one.name for one in spaces.all_spaces(session)}
@@ -88,7 +87,7 @@ def _do(
     reader.require(Role.ADMIN, "change accounts")
     where = None if space == EVERYWHERE else spaces.by_key(session, space).id
     if action == "add":
-        given = _separated(groups)
+        given = forms.separated(groups, ",，")
         return accounts.add(session, email, actor=reader, name=name, role=role, space_id=where, groups=given)[1]
     account = accounts.visible(session, email, actor=reader)
     if action == "invite":
@@ -100,7 +99,7 @@ def _do(
     elif action == "revoke":
         accounts.revoke(session, account, where, actor=reader)
     elif action == "groups":
-        accounts.set_groups(session, account, _separated(groups), actor=reader)
+        accounts.set_groups(session, account, forms.separated(groups, ",，"), actor=reader)
     elif action == "disable":
         accounts.disable(session, account, actor=reader)
     elif action == "enable":
@@ -113,10 +112,9 @@ def _do(
 def _people(
     page: Page, reader: Principal, *, after: str = "", problem: KBError | None = None, link: str = "", of: str = ""
 ) -> Response:
-    start = int(after) if after.isascii() and after.isdigit() and len(after) < 10 else 0
     with page.services.db.read() as session:
         mine = reader.spaces_of(session, Role.ADMIN)
-        found = accounts.listing(session, actor=reader, after=start, limit=PER_PAGE + 1)
+        found = accounts.listing(session, actor=reader, after=forms.number(after, 9) or 0, limit=PER_PAGE + 1)
         every = spaces.all_spaces(session)
         keys = {one.id: one for one in every}
         rows = [_row(session, account, mine, keys) for account in found[:PER_PAGE]]
@@ -144,7 +142,3 @@ def _row(
             space = keys.get(grant.space)
             grants.append((grant.role.value, space.key if space else EVERYWHERE, space.name if space else ""))
     return account, grants
-
-
-def _separated(text: str) -> list[str]:
-    return [part.strip() for part in text.replace("，", ",").split(",") if part.strip()]

@@ -10,7 +10,7 @@ from api.errors import PROBLEMS
 from api.schemas import Shape
 from api.services import Services
 from ingest.asked_before import MOST
-from ingest.replaying import DAYS, MOST_DAYS, as_json, replay_item
+from ingest.replaying import DAYS, MOST_DAYS, DraftReplay, as_json, replay_item
 from kb.access import Principal
 
 router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEMS)
@@ -54,20 +54,20 @@ class ReplayOut(Shape):
 def replay(parts: ServicesDep, reader: WriterDep, item: str, body: ReplayRequest | None = None) -> ReplayOut:
     """Ask the questions of the last days of the index with the newest revision in it, and say what would be other than
     now. Nothing is published. For contributors."""
-    return ReplayOut.model_validate(_replayed(parts, reader, item, body or ReplayRequest()))
+    wanted = body or ReplayRequest()
+    found = replayed(parts, reader, item, days=wanted.days, most=wanted.limit)
+    return ReplayOut.model_validate(as_json(found))
 
 
-def _replayed(parts: Services, reader: Principal, item: str, wanted: ReplayRequest) -> dict[str, object]:
-    own = parts.settings.judged_folder
-    folders = [own] if own.is_dir() else []
-    found = replay_item(
+def replayed(parts: Services, reader: Principal, item: str, *, days: int = DAYS, most: int = MOST) -> DraftReplay:
+    """Replay an item with what this process has open, and the judged questions of its data folder."""
+    return replay_item(
         parts.db,
         parts.generation,
         parts.searcher,
         item,
         actor=reader,
-        folders=folders,
-        days=wanted.days,
-        most=wanted.limit,
+        folders=parts.settings.judged_folders,
+        days=days,
+        most=most,
     )
-    return as_json(found)

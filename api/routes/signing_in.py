@@ -105,7 +105,7 @@ def welcome(
 def account_page(request: Request, reader: ReaderDep) -> Response:
     page = Page(request)
     if reader.account is None:
-        return RedirectResponse(page.url("/sign-in", to="/account"), 303)
+        return page.sign_in()
     return _account(page, reader)
 
 
@@ -116,7 +116,7 @@ def change_password(
     """Change one's password; every session ends, also this one."""
     page = Page(request)
     if reader.account is None:
-        return RedirectResponse(page.url("/sign-in", to="/account"), 303)
+        return page.sign_in("/account")
     if password != again:
         return _account(page, reader, page.words("password_differs"), 422)
     parts = page.services
@@ -124,7 +124,7 @@ def change_password(
         browser_sessions.change_password(parts.db, reader, old, password, key=parts.pseudonym_key)
     except (InvalidInput, Unauthenticated, TooManyAttempts) as error:
         return _account(page, reader, _said(page, error), error.status)
-    response = RedirectResponse(page.url("/sign-in", to="/account"), 303)
+    response = page.sign_in("/account")
     auth.drop_session(request, response)
     return response
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -128,6 +128,10 @@ class Page:
         query = {"hl": self.asked_lang if self.asked_lang in LANGUAGES else None, **query}
         given = {name: value for name, value in query.items() if value not in (None, "")}
         return f"{path}?{urlencode(given)}" if given else path
+
+    def sign_in(self, to: str | None = None) -> RedirectResponse:
+        """Return the way to the page of signing in, from where people come back to `to` (default: this page)."""
+        return RedirectResponse(self.url("/sign-in", to=to or self.request.url.path), 303)
 
     def absolute(self, path: str) -> str:
         """Return an address of ours that can be sent to people."""

@@ -18,7 +18,7 @@ from ingest.document import Document, Failure, Limits, ReadOptions
 from ingest.fields import moment
 from ingest.links import address_key, from_linked
 from ingest.parse import MAX_TITLE, image_warnings, tidy
-from ingest.reading import file_text
+from ingest.reading import file_text, head
 from ingest.records import checked, one_line
 from kb.errors import KBError, UnreadableSource, shown
 
@@ -48,10 +48,7 @@ class ConfluenceSource:
         if path.is_dir():
             files = [file for file in path.iterdir() if not file.name.startswith(".")]
             return bool(files) and all(file.is_file() and self.recognises(file) for file in files)
-        if path.suffix.lower() != ".json" or not path.is_file():
-            return False
-        with path.open("rb") as file:
-            start = file.read(_LOOK).decode("utf-8", "ignore")
+        start = head(path, ".json", _LOOK)
         return f"{_API}content" in start and '"_links"' in start
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure]:

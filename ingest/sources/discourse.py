@@ -14,7 +14,7 @@ from ingest.document import Document, Failure, ReadOptions
 from ingest.fields import moment
 from ingest.links import from_linked
 from ingest.parse import MAX_TITLE, image_warnings, tidy
-from ingest.reading import file_text
+from ingest.reading import file_text, head
 from ingest.records import checked, one_line
 from kb.errors import UnreadableSource, shown
 
@@ -30,10 +30,7 @@ class DiscourseSource:
     name = "discourse"
 
     def recognises(self, path: Path) -> bool:
-        if path.suffix.lower() != ".json" or not path.is_file():
-            return False
-        with path.open("rb") as file:
-            start = file.read(_LOOK).decode("utf-8", "ignore")
+        start = head(path, ".json", _LOOK)
         return '"post_stream"' in start or all(f'"{name}"' in start for name in ("archetype", "posts_count", "details"))
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure]:

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from lxml import etree
 
-from ingest import xml_stream
 from ingest.document import Document, Failure, Limits, ReadOptions
 from ingest.fields import language_tag
 from ingest.html import from_html
 from ingest.language_paths import told_by_path
 from ingest.parse import tidy
+from ingest.reading import head
 from ingest.records import page_of
 from ingest.xml_page import as_html, child, name_of, page_tree, text_of
+from ingest.xml_stream import LOOK
 from kb.errors import KBError, UnreadableSource, shown
 
 _TOPICS = frozenset(["topic", "concept", "task", "reference", "glossentry", "troubleshooting", "dita"])
@@ -69,7 +70,7 @@ class DitaSource:
         self._known: tuple[tuple[tuple[str, int], ...], _Keys] | None = None
 
     def recognises(self, path: Path) -> bool:
-        return path.suffix.lower() == ".dita" and path.is_file() and "<" in xml_stream.head(path)
+        return "<" in head(path, ".dita", LOOK)
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure]:
         """Yield the file's document, topics inside its topic as sections. Raises TooLarge or UnreadableSource."""

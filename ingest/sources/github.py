@@ -17,6 +17,7 @@ from ingest.fields import moment
 from ingest.links import to_item
 from ingest.markdown_html import cleaned
 from ingest.parse import MAX_TITLE, image_warnings, tidy
+from ingest.reading import head
 from ingest.records import checked, one_line
 from kb.errors import KBError, UnreadableSource, shown
 
@@ -42,10 +43,7 @@ class GitHubSource:
     name = "github"
 
     def recognises(self, path: Path) -> bool:
-        if path.suffix.lower() != ".json" or not path.is_file():
-            return False
-        with path.open("rb") as file:
-            start = file.read(_LOOK).decode("utf-8", "ignore")
+        start = head(path, ".json", _LOOK)
         if not start.lstrip("\ufeff \r\n\t").startswith("["):
             return False
         return '"repository_url"' in start and '"comments_url"' in start

@@ -6,14 +6,15 @@ from pathlib import Path
 
 from lxml import etree
 
-from ingest import xml_stream
 from ingest.document import Document, Failure, ReadOptions
 from ingest.fields import language_tag, moment
 from ingest.html import from_html
 from ingest.language_paths import told_by_path
 from ingest.parse import tidy
+from ingest.reading import head
 from ingest.records import page_of
 from ingest.xml_page import as_html, child, name_of, page_tree, text_of
+from ingest.xml_stream import LOOK
 from kb.errors import KBError, UnreadableSource, shown
 
 _TAGS = {
@@ -36,7 +37,7 @@ class MallardSource:
     name = "mallard"
 
     def recognises(self, path: Path) -> bool:
-        return path.suffix.lower() == ".page" and path.is_file() and _NAMESPACES[0] in xml_stream.head(path)
+        return _NAMESPACES[0] in head(path, ".page", LOOK)
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure]:
         """Yield the file's document. Raises TooLarge or UnreadableSource if it cannot be read."""

@@ -17,9 +17,10 @@ from ingest.fields import language_tag, moment
 from ingest.html import from_html
 from ingest.links import to_item
 from ingest.parse import MAX_TITLE, image_warnings, tidy
+from ingest.reading import head
 from ingest.records import checked, one_line
 from ingest.wikitext import Wikitext
-from ingest.xml_stream import child_text, local
+from ingest.xml_stream import LOOK, child_text, local
 from kb.content import MAX_QUESTIONS
 from kb.errors import KBError, UnreadableSource, shown
 
@@ -87,7 +88,7 @@ class MediaWikiSource:
     name = "mediawiki"
 
     def recognises(self, path: Path) -> bool:
-        return path.suffix.lower() == ".xml" and path.is_file() and "<mediawiki" in xml_stream.head(path)
+        return "<mediawiki" in head(path, ".xml", LOOK)
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure]:
         """Yield a document a page of the main and help namespaces that is no redirect.
@@ -140,7 +141,7 @@ def _look(path: Path, limits: Limits) -> _Wiki:
         elif child_text(element, "ns") in _READ:
             wiki.pages[title] = child_text(element, "id")
     # `xml:lang` stands on the outermost element, which a stream of pages does not give.
-    if found := _LANGUAGE.search(xml_stream.head(path)):
+    if found := _LANGUAGE.search(head(path, path.suffix.lower(), LOOK)):
         wiki.lang = language_tag(found[1])
     return wiki
 

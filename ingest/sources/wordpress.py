@@ -12,8 +12,9 @@ from ingest.document import Document, Failure, Limits, ReadOptions
 from ingest.fields import language_tag, moment
 from ingest.links import address_key, from_linked
 from ingest.parse import MAX_TITLE, image_warnings, tidy
+from ingest.reading import head
 from ingest.records import checked, one_line
-from ingest.xml_stream import child_text, local
+from ingest.xml_stream import LOOK, child_text, local
 from kb.errors import KBError, UnreadableSource
 
 _NO_TEXTS = frozenset(
@@ -47,7 +48,7 @@ class WordPressSource:
     name = "wordpress"
 
     def recognises(self, path: Path) -> bool:
-        return path.suffix.lower() == ".xml" and path.is_file() and "wordpress.org/export/" in xml_stream.head(path)
+        return "wordpress.org/export/" in head(path, ".xml", LOOK)
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure]:
         """Yield a document a post, page or page of a type of the site's own.

@@ -11,6 +11,7 @@ from ingest.document import Document, Failure, Limits, ReadOptions
 from ingest.fields import language_tag, moment
 from ingest.html import from_html
 from ingest.parse import tidy
+from ingest.reading import head
 from ingest.records import page_of
 from kb.errors import KBError, UnreadableSource, shown
 
@@ -36,10 +37,7 @@ class ZendeskSource:
     name = "zendesk"
 
     def recognises(self, path: Path) -> bool:
-        if path.suffix.lower() != ".json" or not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return bool(_ARTICLES.search(file.read(_LOOK).decode("utf-8", "ignore")))
+        return bool(_ARTICLES.search(head(path, ".json", _LOOK)))
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure]:
         """Yield a document an article, or a failure that names its number. Raises TooLarge or UnreadableSource."""

@@ -127,6 +127,22 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+def violations(page: Page) -> dict[str, list[str]]:
+    """Return what axe finds serious or critical on the page: the places by rule. Skips where axe is not installed."""
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: tests/e2e/install-browser.sh installs it where it may")
+    # axe is put in through the debugger, which the page's own policy does not govern.
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    result = page.evaluate(
+        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+    )
+    return {
+        violation["id"]: [node["html"][:200] for node in violation["nodes"]]
+        for violation in result["violations"]
+        if violation["impact"] in ("serious", "critical")
+    }
+
+
 Open = Callable[..., Page]
 
 
