@@ -1,6 +1,8 @@
 """Migrations, sessions and durability of the database of record, on SQLite and PostgreSQL."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -68,6 +70,24 @@ def test_two_processes_may_migrate_at_once(tmp_path: object, postgres_url: str) 
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    """The switch to write-ahead logging is refused without a wait while another connection makes it."""
+    for round_ in range(100):
+        url = f"sqlite:///{tmp_path}/{round_}.sqlite3"
+        together = threading.Barrier(8)
+
+        def opened(url: str = url, together: threading.Barrier = together) -> str | None:
+            database = Database(url)
+            together.wait()
+            try:
+                return database.version()
+            finally:
+                database.dispose()
+
+        with ThreadPoolExecutor(8) as pool:
+            assert [future.result() for future in [pool.submit(opened) for _ in range(8)]] == [None] * 8
 
 
 def test_a_failed_write_leaves_nothing(db: Database) -> None:
