@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete as sql_delete
 from sqlmodel import Session, col, select
 
-from kb import audit, changes
+from kb import audit, changes, pending
 from kb.access import Principal, Role, root_space_id
 from kb.content import Content, Profile, checked_content, checked_profile, title_key
 from kb.errors import Conflict, NotFound, StaleRevision, shown
@@ -22,6 +22,7 @@ from kb.models import (
     Operation,
     Passage,
     Review,
+    ReviewOutcome,
     Revision,
     Space,
     State,
@@ -75,7 +76,7 @@ def create(
     _set_labels(session, item.id, profile)
     revision = _add_revision(session, item, content, actor, n=1, message="")
     changes.record(session, item.id, Operation.CREATE, revision_id=revision.id, actor=actor.subject)
-    _audited(session, item, actor, "create", after=_facts(session, item) | {"title": revision.title})
+    audited(session, item, actor, "create", after=_facts(session, item) | {"title": revision.title})
     return item, revision
 
 
@@ -103,36 +104,37 @@ def revise(
         )
     if newest.content_hash == content.hash:
         return newest
-    if item.state == State.IN_REVIEW:
-        item.state = State.DRAFT
+    pending.end_review(session, item, ReviewOutcome.OVERTAKEN, actor=actor)
     revision = _add_revision(session, item, content, actor, n=newest.n + 1, message=message)
     assert item.id is not None
     changes.record(session, item.id, Operation.UPDATE, revision_id=revision.id, actor=actor.subject)
     was, is_ = {"revision": newest.n, "title": newest.title}, {"revision": revision.n, "title": revision.title}
-    _audited(session, item, actor, "revise", was, is_)
+    audited(session, item, actor, "revise", was, is_)
     return revision
 
 
 def reprofile(session: Session, item: Item, profile: Profile, *, actor: Principal) -> int:
     """Change what an item is (audience, labels, ...) at once; return the sequence number.
 
-    A fixed answer that is opened to other readers is a draft again: it was approved, or shall be, for those before.
+    Where other readers get it, a review of it ends: it was asked for those before. A fixed answer is then a draft
+    again, even where it was approved.
     Raises Conflict where an item would become a fixed answer, or cease to be one.
     """
     shown_now = item.state in (State.PUBLISHED, State.RETIRED)
     require_writable(session, item, actor, Role.PUBLISHER if shown_now else Role.CONTRIBUTOR, "say who reads an item")
     if (item.kind == Kind.FIXED) != (profile.kind == Kind.FIXED):
         raise Conflict(f"{item.number} is of kind {item.kind.value!r} and cannot become {profile.kind.value!r}")
-    reviewed = item.state in (State.PUBLISHED, State.IN_REVIEW)
-    if item.kind == Kind.FIXED and reviewed and _reach(session, item) != _wanted(profile):
-        item.state = State.DRAFT
+    if _reach(session, item) != _wanted(profile):
+        pending.end_review(session, item, ReviewOutcome.OVERTAKEN, actor=actor)
+        if item.kind == Kind.FIXED and item.state == State.PUBLISHED:
+            item.state = State.DRAFT
     before = _facts(session, item)
     for name, value in _columns(checked_profile(profile)).items():
         setattr(item, name, value)
     assert item.id is not None
     _set_labels(session, item.id, profile)
     if (after := _facts(session, item)) != before:
-        _audited(session, item, actor, "profile", before, after)
+        audited(session, item, actor, "profile", before, after)
     if item.state == State.PUBLISHED:
         item.updated_at = now()
     session.add(item)
@@ -143,7 +145,7 @@ def publish(session: Session, item: Item, revision: Revision, *, actor: Principa
     """Make `revision` the one that readers see.
 
     Raises StaleRevision if a newer revision is already live, Conflict if the revision is another item's, or if it is
-    a fixed answer's and was not `approved`: `kb.fixed.approve` publishes those.
+    in review, or a fixed answer's, and was not `approved`: `kb.review.approve` publishes those.
     """
     require_writable(session, item, actor, Role.PUBLISHER, "publish")
     if item.kind == Kind.FIXED and not approved:
@@ -152,6 +154,9 @@ def publish(session: Session, item: Item, revision: Revision, *, actor: Principa
     assert revision.id is not None
     if revision.item_id != item.id:
         raise Conflict(f"revision {revision.id} is not one of {item.number}")
+    review = pending.open_review(session, item)
+    if review is not None and review.revision_id == revision.id and not approved:
+        raise Conflict(f"revision {revision.n} of {item.number} is in review: approve it, or withdraw the review")
     if item.live_revision_id is not None and item.live_revision_id > revision.id:
         raise StaleRevision(f"{item.number} has a newer live revision than {revision.n}: revise it instead")
     before = {"state": item.state.value, "revision": _number_of(session, item.live_revision_id)}
@@ -160,7 +165,7 @@ def publish(session: Session, item: Item, revision: Revision, *, actor: Principa
     item.state = State.PUBLISHED
     item.updated_at = now()
     session.add(item)
-    _audited(session, item, actor, "publish", before, {"state": item.state.value, "revision": revision.n})
+    audited(session, item, actor, "publish", before, {"state": item.state.value, "revision": revision.n})
     seq = changes.record(session, item.id, Operation.PUBLISH, revision_id=revision.id, actor=actor.subject)
     return Published(item_id=item.id, revision_id=revision.id, seq=seq)
 
@@ -170,7 +175,8 @@ def retire(session: Session, item: Item, *, actor: Principal) -> int:
     require_writable(session, item, actor, Role.EDITOR, "retire items")
     assert item.id is not None
     if item.state != State.RETIRED:
-        _audited(session, item, actor, "retire", {"state": item.state.value}, {"state": State.RETIRED.value})
+        pending.end_review(session, item, ReviewOutcome.OVERTAKEN, actor=actor)
+        audited(session, item, actor, "retire", {"state": item.state.value}, {"state": State.RETIRED.value})
         item.state = State.RETIRED
         item.updated_at = now()
         session.add(item)
@@ -182,7 +188,7 @@ def delete(session: Session, item: Item, *, actor: Principal) -> int:
     require_writable(session, item, actor, Role.ADMIN, "delete items for good (retire them instead)")
     assert item.id is not None
     last = newest_revision(session, item)
-    _audited(session, item, actor, "delete", _facts(session, item) | {"title": last.title, "revision": last.n})
+    audited(session, item, actor, "delete", _facts(session, item) | {"title": last.title, "revision": last.n})
     seq = changes.record(session, item.id, Operation.DELETE, actor=actor.subject)
     for table in (Passage, ItemLabel, Review, Wording, Revision):
         session.exec(sql_delete(table).where(col(table.item_id) == item.id))
@@ -257,11 +263,19 @@ def _add_revision(
 def require_writable(
     session: Session, item: Item, actor: Principal, role: Role = Role.CONTRIBUTOR, doing: str = "change items"
 ) -> None:
-    """Raise Forbidden unless `actor` has `role` or more in the item's space; `doing` completes 'is needed to ...'."""
+    """Raise Forbidden unless `actor` has `role` or more in the item's space; `doing` completes 'is needed to ...'.
+
+    Writers of items come one after another from here on, and `item` is as the one before has left it; raises NotFound
+    where that one has deleted it.
+    """
+    changes.in_order(session)
+    here = session.exec(select(Item).where(col(Item.id) == item.id).execution_options(populate_existing=True)).first()
+    if here is None:
+        raise NotFound(f"there is no item {item.number} any more", field="item")
     actor.require_in(session, role, item.space_id, doing)
 
 
-def _audited(
+def audited(
     session: Session,
     item: Item,
     actor: Principal,
@@ -269,6 +283,7 @@ def _audited(
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
 ) -> None:
+    """Record a change of an item in the audit log; `action` is the verb alone."""
     audit.record(session, actor, f"item.{action}", item.number, space=item.space_id, before=before, after=after)
 
 

@@ -67,6 +67,18 @@ class State(StrEnum):
     RETIRED = "retired"
 
 
+class ReviewOutcome(StrEnum):
+    """How a review ended."""
+
+    APPROVED = "approved"
+    DEFERRED = "deferred"
+    """Given back to its author, with a message."""
+    WITHDRAWN = "withdrawn"
+    """Taken back by who asked for it."""
+    OVERTAKEN = "overtaken"
+    """Ended by a change under it: another revision, other readers, retired."""
+
+
 class Facet(StrEnum):
     """What an `ItemLabel` says about its item."""
 
@@ -246,10 +258,19 @@ class Revision(SQLModel, table=True):
 
 
 class Review(SQLModel, table=True):
-    """One going over a revision: asked for, and approved or not yet. An approved one is never changed again."""
+    """One going over a revision: asked for, and open until it has an outcome. After that it is never changed again."""
 
     __tablename__ = "review"
-    __table_args__ = {"sqlite_autoincrement": True}
+    __table_args__ = (
+        Index(
+            "uq_review_open",
+            "item_id",
+            unique=True,
+            sqlite_where=text("outcome IS NULL"),
+            postgresql_where=text("outcome IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
     id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
     item_id: int = Field(sa_type=BigId, foreign_key="item.id", index=True)
     revision_id: int = Field(sa_type=BigId, foreign_key="revision.id")
@@ -258,9 +279,14 @@ class Review(SQLModel, table=True):
     review_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     expires_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """As asked for; they come into force with the approval."""
-    approved_by: str | None = Field(default=None, max_length=200)
-    approved_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    """None: nobody has approved it yet."""
+    message: str = Field(default="", max_length=1000)
+    """Of who asked, to who reviews."""
+    outcome: ReviewOutcome | None = Field(default=None, sa_type=word(ReviewOutcome))
+    """None: it is open. An item has one open review at most."""
+    decided_by: str | None = Field(default=None, max_length=200)
+    decided_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    answer: str = Field(default="", max_length=1000)
+    """Of who decided, to the author."""
     by_author: bool = False
     """Approved by who wrote it or asked for the review, not by somebody else."""
 

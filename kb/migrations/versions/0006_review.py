@@ -1,0 +1,45 @@
+"""Reviews of every kind of item, with their outcomes."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+MOMENT = sa.DateTime(timezone=True)
+_RENAMED = (("approved_by", "decided_by"), ("approved_at", "decided_at"))
+
+
+def upgrade() -> None:
+    for old, new in _RENAMED:
+        op.execute(f"ALTER TABLE review RENAME COLUMN {old} TO {new}")
+    op.add_column("review", sa.Column("message", sa.String(length=1000), nullable=False, server_default=""))
+    op.add_column("review", sa.Column("outcome", sa.String(length=24), nullable=True))
+    op.add_column("review", sa.Column("answer", sa.String(length=1000), nullable=False, server_default=""))
+    op.execute("UPDATE review SET outcome = 'approved' WHERE decided_at IS NOT NULL")
+    # Open is the last one, of the newest revision, of an item that is still up for review.
+    op.execute(
+        "UPDATE review SET outcome = 'overtaken' WHERE outcome IS NULL AND NOT ("
+        "id = (SELECT MAX(r.id) FROM review r WHERE r.item_id = review.item_id)"
+        " AND revision_id = (SELECT MAX(v.id) FROM revision v WHERE v.item_id = review.item_id)"
+        " AND EXISTS (SELECT 1 FROM item i WHERE i.id = review.item_id AND i.state IN ('in_review', 'published')))"
+    )
+    op.create_index(
+        "uq_review_open",
+        "review",
+        ["item_id"],
+        unique=True,
+        sqlite_where=sa.text("outcome IS NULL"),
+        postgresql_where=sa.text("outcome IS NULL"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("uq_review_open", "review")
+    op.execute("DELETE FROM review WHERE outcome IS NOT NULL AND outcome <> 'approved'")
+    for name in ("answer", "outcome", "message"):
+        op.drop_column("review", name)
+    for old, new in _RENAMED:
+        op.execute(f"ALTER TABLE review RENAME COLUMN {new} TO {old}")

@@ -1,0 +1,38 @@
+"""What waits on an item: the review that is open. It ends here when the item changes under it."""
+
+from collections.abc import Collection
+
+from sqlmodel import Session, col, select
+
+from kb.access import Principal
+from kb.models import Item, Review, ReviewOutcome, State, now
+
+
+def open_review(session: Session, item: Item) -> Review | None:
+    """Return the review that waits for a decision, if there is one."""
+    return session.exec(select(Review).where(col(Review.item_id) == item.id, col(Review.outcome).is_(None))).first()
+
+
+def reviews(session: Session, ids: Collection[int]) -> dict[int, list[Review]]:
+    """Return all reviews by item id, oldest first. For items the caller has read already."""
+    found: dict[int, list[Review]] = {}
+    statement = select(Review).where(col(Review.item_id).in_(sorted(ids))).order_by(col(Review.id))
+    for review in session.exec(statement):
+        found.setdefault(review.item_id, []).append(review)
+    return found
+
+
+def end_review(
+    session: Session, item: Item, outcome: ReviewOutcome, *, actor: Principal, answer: str = ""
+) -> Review | None:
+    """End the open review, if there is one, and return it. An item that was only in review is a draft again."""
+    review = open_review(session, item)
+    if review is not None:
+        review.outcome, review.decided_by, review.decided_at = outcome, actor.subject, now()
+        review.answer = answer
+        session.add(review)
+    if item.state == State.IN_REVIEW:
+        item.state = State.DRAFT
+        session.add(item)
+    session.flush()
+    return review
