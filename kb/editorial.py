@@ -15,6 +15,7 @@ from kb.access import Principal, Role, root_space_id
 from kb.content import Content, Profile, checked_content, checked_profile, title_key
 from kb.errors import Conflict, NotFound, StaleRevision, shown
 from kb.models import (
+    Draft,
     Facet,
     Item,
     ItemLabel,
@@ -89,7 +90,7 @@ def revise(
     based_on: int | None = None,
     message: str = "",
 ) -> Revision:
-    """Add a revision as the item's draft; readers go on seeing the live one.
+    """Add a revision as the item's draft; readers go on seeing the live one. What the actor kept as a draft goes.
 
     `based_on` is the number `n` of the revision that the writer started from: raises StaleRevision if another one
     has come since. Returns the newest revision unchanged if the content is the same.
@@ -102,6 +103,7 @@ def revise(
             f"{item.number} is at revision {newest.n}, not {based_on}: read it again and carry your change over",
             field="based_on",
         )
+    pending.drop_draft(session, item, actor=actor)
     if newest.content_hash == content.hash:
         return newest
     pending.end_review(session, item, ReviewOutcome.OVERTAKEN, actor=actor)
@@ -190,7 +192,7 @@ def delete(session: Session, item: Item, *, actor: Principal) -> int:
     last = newest_revision(session, item)
     audited(session, item, actor, "delete", _facts(session, item) | {"title": last.title, "revision": last.n})
     seq = changes.record(session, item.id, Operation.DELETE, actor=actor.subject)
-    for table in (Passage, ItemLabel, Review, Wording, Revision):
+    for table in (Passage, ItemLabel, Review, Draft, Wording, Revision):
         session.exec(sql_delete(table).where(col(table.item_id) == item.id))
     session.delete(item)
     session.flush()

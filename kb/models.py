@@ -291,6 +291,23 @@ class Review(SQLModel, table=True):
     """Approved by who wrote it or asked for the review, not by somebody else."""
 
 
+class Draft(SQLModel, table=True):
+    """What a person is writing and has not saved as a revision: theirs alone, kept as it is typed."""
+
+    __tablename__ = "draft"
+    person: str = Field(primary_key=True, max_length=200)
+    key: str = Field(primary_key=True, max_length=64)
+    """Number of the item, or a name that the editor gave to one that is not there yet."""
+    item_id: int | None = Field(default=None, sa_type=BigId, foreign_key="item.id", index=True)
+    based_on: int | None = Field(default=None)
+    """Number of the revision that it started from."""
+    version: int
+    """Grows by one each time: a second window of the same person overwrites nothing unseen."""
+    data: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    """`content` and `profile`."""
+    saved_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+
+
 class Wording(SQLModel, table=True):
     """A question that a fixed answer's live revision answers, as `kb.content.title_key` folds it."""
 

@@ -1,11 +1,12 @@
-"""What waits on an item: the review that is open. It ends here when the item changes under it."""
+"""What waits on an item: the review that is open, drafts. They end here when the item changes under them."""
 
 from collections.abc import Collection
 
+from sqlalchemy import delete as sql_delete
 from sqlmodel import Session, col, select
 
 from kb.access import Principal
-from kb.models import Item, Review, ReviewOutcome, State, now
+from kb.models import Draft, Item, Review, ReviewOutcome, State, now
 
 
 def open_review(session: Session, item: Item) -> Review | None:
@@ -36,3 +37,8 @@ def end_review(
         session.add(item)
     session.flush()
     return review
+
+
+def drop_draft(session: Session, item: Item, *, actor: Principal) -> None:
+    """Remove what the actor was writing on an item: it is saved as a revision."""
+    session.exec(sql_delete(Draft).where(col(Draft.item_id) == item.id, col(Draft.person) == actor.subject))

@@ -1,4 +1,4 @@
-"""Reviews of every kind of item, with their outcomes."""
+"""Reviews of every kind of item, with their outcomes; drafts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 MOMENT = sa.DateTime(timezone=True)
 _RENAMED = (("approved_by", "decided_by"), ("approved_at", "decided_at"))
 
@@ -34,9 +35,23 @@ def upgrade() -> None:
         sqlite_where=sa.text("outcome IS NULL"),
         postgresql_where=sa.text("outcome IS NULL"),
     )
+    op.create_table(
+        "draft",
+        sa.Column("person", sa.String(length=200), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("item_id", BIG_ID, nullable=True),
+        sa.Column("based_on", sa.Integer(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("data", sa.JSON(), nullable=False),
+        sa.Column("saved_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["item_id"], ["item.id"]),
+        sa.PrimaryKeyConstraint("person", "key"),
+    )
+    op.create_index("ix_draft_item_id", "draft", ["item_id"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_table("draft")
     op.drop_index("uq_review_open", "review")
     op.execute("DELETE FROM review WHERE outcome IS NOT NULL AND outcome <> 'approved'")
     for name in ("answer", "outcome", "message"):
