@@ -8,7 +8,21 @@ from starlette.concurrency import run_in_threadpool
 
 from api import errors, metrics, web
 from api.errors import Problem
-from api.routes import accounts, answer, drafts, events, fixed_answers, health, history, ingest, items, review, search
+from api.routes import (
+    accounts,
+    answer,
+    bulk,
+    drafts,
+    events,
+    fixed_answers,
+    health,
+    history,
+    ingest,
+    items,
+    review,
+    schedule,
+    search,
+)
 from api.services import Services
 
 DESCRIPTION = """
@@ -40,7 +54,8 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
     app.state.services = services
     errors.install(app)
     metrics.install(app)
-    for module in (search, answer, items, review, drafts, history, fixed_answers, events, ingest, accounts, health):
+    editing = (items, review, drafts, history, schedule, bulk, fixed_answers)
+    for module in (search, answer, *editing, events, ingest, accounts, health):
         app.include_router(module.router)
     web.install(app)
     _describe_problem(app)

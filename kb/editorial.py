@@ -22,6 +22,7 @@ from kb.models import (
     Kind,
     Operation,
     Passage,
+    Plan,
     Review,
     ReviewOutcome,
     Revision,
@@ -167,15 +168,21 @@ def publish(session: Session, item: Item, revision: Revision, *, actor: Principa
     item.state = State.PUBLISHED
     item.updated_at = now()
     session.add(item)
+    pending.end_plans_of_published(session, item, revision.id, actor=actor)
     audited(session, item, actor, "publish", before, {"state": item.state.value, "revision": revision.n})
     seq = changes.record(session, item.id, Operation.PUBLISH, revision_id=revision.id, actor=actor.subject)
     return Published(item_id=item.id, revision_id=revision.id, seq=seq)
 
 
-def retire(session: Session, item: Item, *, actor: Principal) -> int:
-    """Take an item from its readers, keeping all of it; return the sequence number. Twice does nothing more."""
+def retire(session: Session, item: Item, *, actor: Principal, planned: bool = False) -> int:
+    """Take an item from its readers, keeping all of it; return the sequence number. Twice does nothing more.
+
+    Its plans end, as it is not to come back by itself, but where this was `planned` itself.
+    """
     require_writable(session, item, actor, Role.EDITOR, "retire items")
     assert item.id is not None
+    if not planned:
+        pending.end_plans_of_retired(session, item, actor=actor)
     if item.state != State.RETIRED:
         pending.end_review(session, item, ReviewOutcome.OVERTAKEN, actor=actor)
         audited(session, item, actor, "retire", {"state": item.state.value}, {"state": State.RETIRED.value})
@@ -192,7 +199,7 @@ def delete(session: Session, item: Item, *, actor: Principal) -> int:
     last = newest_revision(session, item)
     audited(session, item, actor, "delete", _facts(session, item) | {"title": last.title, "revision": last.n})
     seq = changes.record(session, item.id, Operation.DELETE, actor=actor.subject)
-    for table in (Passage, ItemLabel, Review, Draft, Wording, Revision):
+    for table in (Passage, ItemLabel, Review, Plan, Draft, Wording, Revision):
         session.exec(sql_delete(table).where(col(table.item_id) == item.id))
     session.delete(item)
     session.flush()

@@ -79,6 +79,22 @@ class ReviewOutcome(StrEnum):
     """Ended by a change under it: another revision, other readers, retired."""
 
 
+class PlannedAction(StrEnum):
+    """What is done with an item at a moment named before."""
+
+    PUBLISH = "publish"
+    RETIRE = "retire"
+
+
+class PlanOutcome(StrEnum):
+    """How a plan ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    """Its moment came, and it was not possible any more; `reason` says why."""
+    CANCELLED = "cancelled"
+
+
 class Facet(StrEnum):
     """What an `ItemLabel` says about its item."""
 
@@ -289,6 +305,37 @@ class Review(SQLModel, table=True):
     """Of who decided, to the author."""
     by_author: bool = False
     """Approved by who wrote it or asked for the review, not by somebody else."""
+
+
+class Plan(SQLModel, table=True):
+    """That an item is to be published or retired at a moment. An item has one open plan of each action at most."""
+
+    __tablename__ = "plan"
+    __table_args__ = (
+        Index(
+            "uq_plan_open",
+            "item_id",
+            "action",
+            unique=True,
+            sqlite_where=text("outcome IS NULL"),
+            postgresql_where=text("outcome IS NULL"),
+        ),
+        Index("ix_plan_outcome_at", "outcome", "at"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    item_id: int = Field(sa_type=BigId, foreign_key="item.id", index=True)
+    action: PlannedAction = Field(sa_type=word(PlannedAction))
+    revision_id: int | None = Field(default=None, sa_type=BigId, foreign_key="revision.id")
+    """The very revision that is to be published."""
+    at: datetime = Field(sa_type=UTCDateTime)
+    asked_by: str | None = Field(default=None, max_length=200)
+    asked_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    outcome: PlanOutcome | None = Field(default=None, sa_type=word(PlanOutcome))
+    """None: it is open."""
+    ended_by: str | None = Field(default=None, max_length=200)
+    ended_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    reason: str = Field(default="", max_length=1000)
 
 
 class Draft(SQLModel, table=True):

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 from api.deps import ReaderDep, ServicesDep, WriterDep
 from api.errors import PROBLEMS
 from api.routes.items import WaitQuery, searchable, written
+from api.routes.schedule import PlanOut, plan_out
 from api.schemas import Shape, Written
 from kb import editorial, items, pending, review
 from kb.access import Role, scope_of
@@ -83,6 +84,7 @@ class Status(Shape):
     review_at: str | None
     expires_at: str | None
     review: ReviewOut | None = Field(description="The newest review, open or decided.")
+    planned: list[PlanOut] = Field(description="What is to happen with it at a moment, soonest first.")
 
 
 @router.get("/reviews", operation_id="list_open_reviews")
@@ -131,7 +133,7 @@ def list_reviews(parts: ServicesDep, reader: ReaderDep, item: str) -> Reviews:
 
 @router.get("/items/{item}/status", operation_id="read_status")
 def read_status(parts: ServicesDep, reader: ReaderDep, item: str) -> Status:
-    """How an item stands: revisions, review. For those who may write there."""
+    """How an item stands: revisions, review, plans. For those who may write there."""
     with parts.db.read() as session:
         found = items.get(session, item, scope_of(session, reader))
         reader.require_in(session, Role.CONTRIBUTOR, found.space_id, "read how an item stands")
@@ -140,6 +142,7 @@ def read_status(parts: ServicesDep, reader: ReaderDep, item: str) -> Status:
         live = session.get(Revision, found.live_revision_id) if shown and found.live_revision_id is not None else None
         rows = pending.reviews(session, [int(found.id or 0)]).get(int(found.id or 0), [])
         last = review_out(rows[-1], session.get_one(Revision, rows[-1].revision_id).n) if rows else None
+        planned = [plan_out(session, row) for row in pending.open_plans(session, found)]
     return Status(
         item=found.number,
         state=found.state.value,
@@ -150,6 +153,7 @@ def read_status(parts: ServicesDep, reader: ReaderDep, item: str) -> Status:
         review_at=found.review_at.isoformat(timespec="seconds") if found.review_at is not None else None,
         expires_at=found.expires_at.isoformat(timespec="seconds") if found.expires_at is not None else None,
         review=last,
+        planned=planned,
     )
 
 

@@ -1,4 +1,4 @@
-"""Reviews of every kind of item, with their outcomes; drafts."""
+"""Reviews of every kind of item, with their outcomes; drafts; plans to publish or retire."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -48,9 +48,38 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("person", "key"),
     )
     op.create_index("ix_draft_item_id", "draft", ["item_id"], unique=False)
+    op.create_table(
+        "plan",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("item_id", BIG_ID, nullable=False),
+        sa.Column("action", sa.String(length=24), nullable=False),
+        sa.Column("revision_id", BIG_ID, nullable=True),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("asked_by", sa.String(length=200), nullable=True),
+        sa.Column("asked_at", MOMENT, nullable=False),
+        sa.Column("outcome", sa.String(length=24), nullable=True),
+        sa.Column("ended_by", sa.String(length=200), nullable=True),
+        sa.Column("ended_at", MOMENT, nullable=True),
+        sa.Column("reason", sa.String(length=1000), nullable=False),
+        sa.ForeignKeyConstraint(["item_id"], ["item.id"]),
+        sa.ForeignKeyConstraint(["revision_id"], ["revision.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_plan_item_id", "plan", ["item_id"], unique=False)
+    op.create_index("ix_plan_outcome_at", "plan", ["outcome", "at"], unique=False)
+    op.create_index(
+        "uq_plan_open",
+        "plan",
+        ["item_id", "action"],
+        unique=True,
+        sqlite_where=sa.text("outcome IS NULL"),
+        postgresql_where=sa.text("outcome IS NULL"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("plan")
     op.drop_table("draft")
     op.drop_index("uq_review_open", "review")
     op.execute("DELETE FROM review WHERE outcome IS NOT NULL AND outcome <> 'approved'")
