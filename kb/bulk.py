@@ -112,19 +112,4 @@ def _do(session: Session, item: Item, change: Change, actor: Principal) -> int:
         review.submit(session, item, actor=actor, message=change.value or "")
         return changes.latest(session)
     editorial.require_writable(session, item, actor)
-    return editorial.reprofile(session, item, change.of(_profile(session, item)), actor=actor)
-
-
-def _profile(session: Session, item: Item) -> Profile:
-    number = int(item.id or 0)
-    return Profile(
-        kind=item.kind,
-        lang=item.lang,
-        audience=item.audience,
-        confidence=item.confidence,
-        governance=item.governance,
-        family=item.family,
-        owner=item.owner,
-        url=item.url,
-        labels=items.labels(session, [number]).get(number, frozenset()),
-    )
+    return editorial.reprofile(session, item, change.of(editorial.profile_of(session, item)), actor=actor)

@@ -119,12 +119,15 @@ def revise(
 def reprofile(session: Session, item: Item, profile: Profile, *, actor: Principal) -> int:
     """Change what an item is (audience, labels, ...) at once; return the sequence number.
 
+    Of an item that readers know (published, retired) that is for publishers; a contributor may send it unchanged.
     Where other readers get it, a review of it ends: it was asked for those before. A fixed answer is then a draft
     again, even where it was approved.
     Raises Conflict where an item would become a fixed answer, or cease to be one.
     """
-    shown_now = item.state in (State.PUBLISHED, State.RETIRED)
-    require_writable(session, item, actor, Role.PUBLISHER if shown_now else Role.CONTRIBUTOR, "say who reads an item")
+    require_writable(session, item, actor)
+    changed = checked_profile(profile) != profile_of(session, item)
+    if changed and item.state in (State.PUBLISHED, State.RETIRED):
+        require_writable(session, item, actor, Role.PUBLISHER, "say who reads an item")
     if (item.kind == Kind.FIXED) != (profile.kind == Kind.FIXED):
         raise Conflict(f"{item.number} is of kind {item.kind.value!r} and cannot become {profile.kind.value!r}")
     if _reach(session, item) != _wanted(profile):
@@ -132,14 +135,14 @@ def reprofile(session: Session, item: Item, profile: Profile, *, actor: Principa
         if item.kind == Kind.FIXED and item.state == State.PUBLISHED:
             item.state = State.DRAFT
     before = _facts(session, item)
-    for name, value in _columns(checked_profile(profile)).items():
+    for name, value in _columns(profile).items():
         setattr(item, name, value)
     assert item.id is not None
     _set_labels(session, item.id, profile)
-    if (after := _facts(session, item)) != before:
-        audited(session, item, actor, "profile", before, after)
-    if item.state == State.PUBLISHED:
-        item.updated_at = now()
+    if changed:
+        audited(session, item, actor, "profile", before, _facts(session, item))
+        if item.state == State.PUBLISHED:
+            item.updated_at = now()
     session.add(item)
     return changes.record(session, item.id, Operation.UPDATE, revision_id=item.live_revision_id, actor=actor.subject)
 
@@ -204,6 +207,22 @@ def delete(session: Session, item: Item, *, actor: Principal) -> int:
     session.delete(item)
     session.flush()
     return seq
+
+
+def profile_of(session: Session, item: Item) -> Profile:
+    """Return what an item is. For an item the caller has read already."""
+    rows = session.exec(select(ItemLabel).where(col(ItemLabel.item_id) == item.id)).all()
+    return Profile(
+        kind=item.kind,
+        lang=item.lang,
+        audience=item.audience,
+        confidence=item.confidence,
+        governance=item.governance,
+        family=item.family,
+        owner=item.owner,
+        url=item.url,
+        labels=frozenset((row.facet, row.value) for row in rows),
+    )
 
 
 def newest_revision(session: Session, item: Item) -> Revision:

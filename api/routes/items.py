@@ -54,7 +54,7 @@ def create_item(
 @router.put("/{item}", operation_id="update_item")
 def update_item(parts: ServicesDep, reader: WriterDep, item: str, body: ItemUpdate, wait: WaitQuery = None) -> Written:
     """Give an item a new revision and profile. The profile counts at once, the text when published. For contributors;
-    of a published item, for publishers."""
+    to change the profile of a published item, for publishers."""
     with parts.db.write() as session:
         found = items.get(session, item, scope_of(session, reader))
         revision = editorial.revise(

@@ -278,6 +278,25 @@ def test_over_http(services: Services, client: TestClient) -> None:
     assert client.post("/v1/items/KB-1/withdraw", headers=coco).json()["outcome"] == "withdrawn"
 
 
+def test_a_contributor_stages_an_edit_of_a_live_article(services: Services, client: TestClient) -> None:
+    carl, coco = key(services, "carl", "contributor"), key(services, "coco", "coach")
+    client.post("/v1/items", json={**BODY, "topics": ["reset"], "publish": True}, headers=coco)
+    before = client.get("/v1/items/KB-1").text
+    edit = {**BODY, "topics": ["reset"], "body": "Hold it 12 s.", "based_on": 1}
+    profiles: list[dict[str, Any]] = [{"audience": "internal"}, {"topics": []}, {"owner": "carl"}]
+    for profile in profiles:
+        refused = client.put("/v1/items/KB-1", json={**edit, **profile}, headers=carl)
+        assert (refused.status_code, "say who reads" in refused.json()["detail"]) == (403, True)
+    assert client.get("/v1/items/KB-1/status", headers=carl).json()["revision"] == 1, "nothing of it was kept"
+    assert client.put("/v1/items/KB-1", json=edit, headers=carl).json()["state"] == "published"
+    assert client.post("/v1/items/KB-1/submit", json={}, headers=carl).status_code == 200
+    assert client.get("/v1/items/KB-1").text == before
+    (waiting,) = client.get("/v1/reviews", headers=coco).json()["waiting"]
+    assert waiting["state"] == "published"
+    client.post("/v1/items/KB-1/approve", json={"revision": 2}, headers=coco)
+    assert client.get("/v1/items/KB-1").json()["body"] == "Hold it 12 s."
+
+
 @pytest.mark.parametrize("role", [None, "customer", "agent"])
 def test_readers_learn_nothing_of_reviews(services: Services, client: TestClient, role: str | None) -> None:
     """What a reader is told of a live article is the same to the letter while an edit of it is in review."""
