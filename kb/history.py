@@ -28,6 +28,15 @@ class Difference:
     segments: tuple[Segment, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What differs between two revisions, by their numbers."""
+
+    old: int
+    new: int
+    fields: tuple[Difference, ...]
+
+
 def sees_all(session: Session, item: Item, *, actor: Principal) -> bool:
     """Say whether the actor sees every revision of an item that it may read."""
     return actor.role_in(session, item.space_id).rank >= Role.CONTRIBUTOR.rank
@@ -65,15 +74,27 @@ def revision(session: Session, item: Item, n: int, *, actor: Principal) -> Revis
     return found
 
 
-def compare(session: Session, item: Item, old: int, new: int, *, actor: Principal) -> list[Difference]:
-    """Return the fields that differ between two revisions. Raises NotFound as `revision` does."""
+def compare(
+    session: Session, item: Item, old: int | None = None, new: int | None = None, *, actor: Principal
+) -> Compared:
+    """Return what differs between two revisions (default: the live one, and the newest that the actor sees).
+
+    Raises NotFound as `revision` does, Conflict where there is no live one to compare with.
+    """
+    if new is None:
+        new = next((row.n for row in revisions(session, item, actor=actor, limit=1)), 0)
+    if old is None:
+        shown = session.get(Revision, live(item)) if live(item) is not None else None
+        if shown is None:
+            raise Conflict(f"readers see no revision of {item.number}: name the old one", field="old")
+        old = shown.n
     before, after = (revision(session, item, n, actor=actor) for n in (old, new))
     found = []
     for name in (*TEXTS, "similar_questions"):
         one, two = _text(before, name), _text(after, name)
         if one != two:
             found.append(Difference(name, one, two, unified(one, two), tuple(segments(one, two))))
-    return found
+    return Compared(old, new, tuple(found))
 
 
 def restore(

@@ -47,7 +47,7 @@ def submit(
     already (a fixed answer may be gone over again), InvalidInput for an item without text or dates that cannot be,
     Forbidden below contributor (of a fixed answer: below editor).
     """
-    editorial.require_writable(session, item, actor, *_writer(item))
+    editorial.require_writable(session, item, actor, *_rights(item, Role.CONTRIBUTOR, "write items"))
     revision = editorial.newest_revision(session, item)
     if not any(getattr(revision, name).strip() for name in ("body", *(() if _fixed(item) else FIELDS))):
         raise InvalidInput(f"{item.number} answers nothing yet: its text is empty", field="body")
@@ -83,11 +83,10 @@ def approve(
     `revision` is the number of the one that the approver has read: raises Conflict if another one is in review, or
     none. Approving what one wrote or submitted oneself is marked (`by_author`). A fixed answer takes an editor.
     """
-    newest, review = _reviewed(session, item, actor, revision)
+    newest, review = _reviewed(session, item, actor, revision, Role.PUBLISHER, "approve items")
     own = actor.subject is not None and actor.subject == newest.author
-    if not _fixed(item):
-        doing = "approve items" if own else "approve what others wrote"
-        editorial.require_writable(session, item, actor, Role.PUBLISHER if own else Role.COACH, doing)
+    if not own:
+        editorial.require_writable(session, item, actor, *_rights(item, Role.COACH, "approve what others wrote"))
     _check_dates(None, review.expires_at)
     before = item.state
     if _fixed(item) or review.expires_at is not None or review.review_at is not None:
@@ -106,9 +105,7 @@ def defer(session: Session, item: Item, *, actor: Principal, message: str, revis
 
     `revision` as in `approve`. Raises InvalidInput without a message.
     """
-    newest, _ = _reviewed(session, item, actor, revision)
-    if not _fixed(item):
-        editorial.require_writable(session, item, actor, Role.COACH, "defer what others wrote")
+    newest, _ = _reviewed(session, item, actor, revision, Role.COACH, "defer what others wrote")
     if not message.strip():
         raise InvalidInput("say in the message what is missing: its author reads nothing else", field="message")
     before = item.state
@@ -120,9 +117,9 @@ def defer(session: Session, item: Item, *, actor: Principal, message: str, revis
 
 def withdraw(session: Session, item: Item, *, actor: Principal) -> Review:
     """Take a review back. For who asked for it or wrote the text, and for coaches."""
-    newest, review = _reviewed(session, item, actor, None)
+    newest, review = _reviewed(session, item, actor, None, Role.CONTRIBUTOR, "withdraw reviews")
     if actor.subject is None or actor.subject not in (review.asked_by, newest.author):
-        editorial.require_writable(session, item, actor, Role.COACH, "withdraw what others submitted")
+        editorial.require_writable(session, item, actor, *_rights(item, Role.COACH, "withdraw what others submitted"))
     before = item.state
     pending.end_review(session, item, ReviewOutcome.WITHDRAWN, actor=actor)
     _audited(session, item, actor, "withdraw", newest, before)
@@ -173,13 +170,19 @@ def _fixed(item: Item) -> bool:
     return item.kind == Kind.FIXED
 
 
-def _writer(item: Item) -> tuple[Role, str]:
-    return (Role.EDITOR, "change fixed answers") if _fixed(item) else (Role.CONTRIBUTOR, "write items")
+def _rights(item: Item, role: Role, doing: str) -> tuple[Role, str]:
+    """Return the role that it takes, and for what: of fixed answers, all takes an editor."""
+    return (Role.EDITOR, "change fixed answers") if _fixed(item) else (role, doing)
 
 
-def _reviewed(session: Session, item: Item, actor: Principal, read: int | None) -> tuple[Revision, Review]:
-    """Return the newest revision and its open review, once it is sure that nothing changes under them."""
-    editorial.require_writable(session, item, actor, *_writer(item))
+def _reviewed(
+    session: Session, item: Item, actor: Principal, read: int | None, role: Role, doing: str
+) -> tuple[Revision, Review]:
+    """Return the newest revision and its open review, once it is sure that nothing changes under them.
+
+    Raises Forbidden below `role` before anything is said of the review.
+    """
+    editorial.require_writable(session, item, actor, *_rights(item, role, doing))
     newest = editorial.newest_revision(session, item)
     review = pending.open_review(session, item)
     if review is None or review.revision_id != newest.id:

@@ -143,17 +143,17 @@ def diff_revisions(
     parts: ServicesDep,
     reader: ReaderDep,
     item: str,
-    old: Annotated[int, Query(description="Number of the one revision.")],
-    new: Annotated[int, Query(description="Number of the other.")],
+    old: Annotated[int | None, Query(description="Number of the one revision (default: the live one).")] = None,
+    new: Annotated[int | None, Query(description="Number of the other (default: the newest).")] = None,
 ) -> Diff:
     """What differs between any two revisions, field by field. For those who may write there."""
     with parts.db.read() as session:
         found = items.get(session, item, scope_of(session, reader))
-        rows = history.compare(session, found, old, new, actor=reader)
+        compared = history.compare(session, found, old, new, actor=reader)
     return Diff(
         item=found.number,
-        old=old,
-        new=new,
+        old=compared.old,
+        new=compared.new,
         fields=[
             DifferenceOut(
                 field=row.field,
@@ -162,7 +162,7 @@ def diff_revisions(
                 unified=row.unified,
                 segments=[SegmentOut(kind=segment.kind, text=segment.text) for segment in row.segments],
             )
-            for row in rows
+            for row in compared.fields
         ],
     )
 

@@ -128,6 +128,10 @@ def test_over_http(services: Services, client: TestClient) -> None:
     assert [field["field"] for field in diff["fields"]] == ["resolution", "similar_questions"]
     assert diff["fields"][0]["unified"] == "@@ -1,1 +1,1 @@\n-Hold it 10 s.\n+Hold it 12 s."
     assert {"kind": "added", "text": "12"} in diff["fields"][0]["segments"]
+    staged = client.get("/v1/items/KB-1/diff", headers=ann).json()
+    assert (staged["old"], staged["new"]) == (2, 3), "what publishing the staged edit would change"
+    client.post("/v1/items", json={"title": "Draft"}, headers=ann)
+    assert client.get("/v1/items/KB-2/diff", headers=ann).json()["code"] == "conflict"
     back = client.post("/v1/items/KB-1/revisions/1/restore", json={"based_on": 3}, headers=ann).json()
     assert (back["revision"], back["state"]) == (4, "published")
     stale = client.post("/v1/items/KB-1/revisions/2/restore", json={"based_on": 3}, headers=ann)

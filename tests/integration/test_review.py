@@ -162,6 +162,11 @@ def test_what_is_not_in_review_is_not_decided(sqlite: Database, at: str) -> None
     for what, how in ((review.approve, {}), (review.defer, {"message": "no"}), (review.withdraw, {})):
         with pytest.raises(Conflict, match="not in review"):
             act(sqlite, number, what, SYSTEM, **how)
+        with pytest.raises(Forbidden):
+            act(sqlite, number, what, Principal(role=Role.AGENT, subject="agent"), **how)
+    for what, how in ((review.approve, {}), (review.defer, {"message": "no"})):
+        with pytest.raises(Forbidden):
+            act(sqlite, number, what, CARL, **how)
     assert state(sqlite, number) == before
 
 
