@@ -8,7 +8,23 @@ from starlette.concurrency import run_in_threadpool
 
 from api import errors, metrics, web
 from api.errors import Problem
-from api.routes import accounts, answer, duplicates, events, fixed_answers, health, ingest, items, replay, search
+from api.routes import (
+    accounts,
+    answer,
+    bulk,
+    drafts,
+    duplicates,
+    events,
+    fixed_answers,
+    health,
+    history,
+    ingest,
+    items,
+    replay,
+    review,
+    schedule,
+    search,
+)
 from api.services import Services
 
 DESCRIPTION = """
@@ -40,7 +56,8 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
     app.state.services = services
     errors.install(app)
     metrics.install(app)
-    for module in (search, answer, items, replay, duplicates, fixed_answers, events, ingest, accounts, health):
+    editing = (items, review, drafts, history, schedule, bulk, replay, duplicates, fixed_answers)
+    for module in (search, answer, *editing, events, ingest, accounts, health):
         app.include_router(module.router)
     web.install(app)
     _describe_problem(app)

@@ -386,8 +386,11 @@ def fixed_answer_out(session: Session, row: Listed) -> FixedAnswerOut:
         "asked_at": _iso(review.asked_at),
         "review_at": _iso(review.review_at),
         "expires_at": _iso(review.expires_at),
-        "approved_by": review.approved_by,
-        "approved_at": _iso(review.approved_at),
+        "outcome": review.outcome and review.outcome.value,
+        "decided_by": review.decided_by,
+        "decided_at": _iso(review.decided_at),
+        "message": review.message,
+        "answer": review.answer,
         "by_author": review.by_author,
     }
     return FixedAnswerOut(

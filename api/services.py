@@ -3,12 +3,14 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ingest.follower import Follower
 from ingest.generations import Generations, Opened
 from ingest.indexer import Indexer
+from kb import schedule
 from kb.db import Database
 from kb.errors import Misconfigured
 from kb.events import EventLog, pseudonym
@@ -144,7 +146,7 @@ def open_services(settings: Settings, *, load: Load | None = None, on_progress: 
         generations=generations,
         searcher=searcher,
         events=EventLog(db),
-        follower=Follower(generations, searcher, opened),
+        follower=Follower(generations, searcher, opened, do_due=partial(schedule.run_due, db)),
         pseudonym_key=db.meta("pseudonym_key"),
         rewriter=_rewriter(writer),
         writer=writer,

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from ingest.generations import Generations, Opened
 from ingest.keeper import Keeper
@@ -15,6 +16,8 @@ _RETRY_SECONDS = 30.0
 """After a generation could not be opened."""
 _CLEAR_SECONDS = 600.0
 """How often what ended generations have left is looked for."""
+_DUE_SECONDS = 1.0
+"""How often it is asked whether something planned is due."""
 
 
 class Follower:
@@ -32,8 +35,9 @@ class Follower:
         *,
         poll_seconds: float = 0.25,
         flush_seconds: float = 5.0,
+        do_due: Callable[[], object] | None = None,
     ) -> None:
-        """`opened` is what `searcher` searches now; it is closed by `close`."""
+        """`opened` is what `searcher` searches now; it is closed by `close`. `do_due` does what is planned for now."""
         self._generations = generations
         self._searcher = searcher
         self._current = opened
@@ -46,13 +50,16 @@ class Follower:
         self._thread: threading.Thread | None = None
         self._next: _Opening | None = None
         self._step_error: str | None = None
+        self._do_due = do_due
+        self._due_at = 0.0
+        self._due_error: str | None = None
         self.switch_error: str | None = None
         """Why the active generation could not be gone over to; None when it could. What is searched is then the old."""
 
     @property
     def error(self) -> str | None:
-        """Why the last step or flush failed; None when none did. Readiness shows it."""
-        return self._step_error or self._keeper.error
+        """Why the last step, flush or look at plans failed; None when none did. Readiness shows it."""
+        return self._step_error or self._keeper.error or self._due_error
 
     @property
     def current(self) -> Opened:
@@ -88,6 +95,7 @@ class Follower:
     def _run(self) -> None:
         cleared_at = -_CLEAR_SECONDS  # at the first rest, however long the machine has been up
         while not self._stopping.is_set():
+            self._look_at_plans()
             try:
                 moved = self._step()
                 self._follow()
@@ -104,6 +112,18 @@ class Follower:
             if not moved:
                 self._wake.wait(self._poll if self._step_error is None else max(self._poll, 2.0))
                 self._wake.clear()
+
+    def _look_at_plans(self) -> None:
+        """Do what is due. Whatever fails there, indexing goes on."""
+        if self._do_due is None or time.monotonic() < self._due_at:
+            return
+        try:
+            self._do_due()
+            self._due_error = None
+        except Exception as error:
+            self._due_error = error.message if isinstance(error, KBError) else f"{type(error).__name__}: {error}"
+            log.exception("what is planned was not done, trying again")
+        self._due_at = time.monotonic() + (_DUE_SECONDS if self._due_error is None else _RETRY_SECONDS)
 
     def _step(self) -> bool:
         moved = self._current.indexer.step().changes > 0

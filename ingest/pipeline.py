@@ -11,12 +11,12 @@ from sqlmodel import Session, col, select
 
 from ingest.document import Document, Failure, ReadOptions
 from ingest.sources import Skipped, source_name, walk
-from kb import editorial
+from kb import editorial, pending
 from kb.access import Principal
 from kb.content import Content, Profile, checked_content, checked_profile, choice, labels
 from kb.db import Database
 from kb.errors import InvalidInput, KBError, shown
-from kb.models import Audience, Confidence, Governance, Item, Kind, State
+from kb.models import Audience, Confidence, Governance, Item, Kind, ReviewOutcome, State
 from retrieval.language import language
 
 BATCH = 64
@@ -242,6 +242,8 @@ def _put(
         editorial.reprofile(session, item, profile, actor=actor)
         item.source_hash = digest
     if document.state != State.DRAFT:
+        if item.kind != Kind.FIXED:  # what a source says is live needs no review here
+            pending.end_review(session, item, ReviewOutcome.OVERTAKEN, actor=actor)
         editorial.publish(session, item, revision, actor=actor)
     if document.updated is not None:
         item.updated_at = document.updated

@@ -10,18 +10,21 @@ from typing import Any
 from sqlalchemy import delete as sql_delete
 from sqlmodel import Session, col, select
 
-from kb import audit, changes, duplicates, redirects
+from kb import audit, changes, duplicates, pending, redirects
 from kb.access import Principal, Role, root_space_id
 from kb.content import Content, Profile, checked_content, checked_profile, title_key
 from kb.errors import Conflict, NotFound, StaleRevision, shown
 from kb.models import (
+    Draft,
     Facet,
     Item,
     ItemLabel,
     Kind,
     Operation,
     Passage,
+    Plan,
     Review,
+    ReviewOutcome,
     Revision,
     Space,
     State,
@@ -83,7 +86,7 @@ def create(
     _set_labels(session, item.id, profile.labels)
     revision = _add_revision(session, item, content, actor, n=1, message="")
     changes.record(session, item.id, Operation.CREATE, revision_id=revision.id, actor=actor.subject)
-    _audited(session, item, actor, "create", after=_facts(item, profile.labels) | {"title": revision.title})
+    audited(session, item, actor, "create", after=_facts(item, profile.labels) | {"title": revision.title})
     return item, revision
 
 
@@ -96,7 +99,7 @@ def revise(
     based_on: int | None = None,
     message: str = "",
 ) -> Revision:
-    """Add a revision as the item's draft; readers go on seeing the live one.
+    """Add a revision as the item's draft; readers go on seeing the live one. What the actor kept as a draft goes.
 
     `based_on` is the number `n` of the revision that the writer started from: raises StaleRevision if another one
     has come since. Returns the newest revision unchanged if the content is the same.
@@ -109,40 +112,45 @@ def revise(
             f"{item.number} is at revision {newest.n}, not {based_on}: read it again and carry your change over",
             field="based_on",
         )
+    pending.drop_draft(session, item, actor=actor)
     if newest.content_hash == content.hash:
         return newest
-    if item.state == State.IN_REVIEW:
-        item.state = State.DRAFT
+    pending.end_review(session, item, ReviewOutcome.OVERTAKEN, actor=actor)
     revision = _add_revision(session, item, content, actor, n=newest.n + 1, message=message)
     assert item.id is not None
     changes.record(session, item.id, Operation.UPDATE, revision_id=revision.id, actor=actor.subject)
     was, is_ = {"revision": newest.n, "title": newest.title}, {"revision": revision.n, "title": revision.title}
-    _audited(session, item, actor, "revise", was, is_)
+    audited(session, item, actor, "revise", was, is_)
     return revision
 
 
 def reprofile(session: Session, item: Item, profile: Profile, *, actor: Principal) -> int:
     """Change what an item is (audience, labels, ...) at once; return the sequence number.
 
-    A fixed answer that is opened to other readers is a draft again: it was approved, or shall be, for those before.
+    Of an item that readers know (published, retired) that is for publishers; a contributor may send it unchanged.
+    Where other readers get it, a review of it ends: it was asked for those before. A fixed answer is then a draft
+    again, even where it was approved.
     Raises Conflict where an item would become a fixed answer, or cease to be one.
     """
-    shown_now = item.state in (State.PUBLISHED, State.RETIRED)
-    require_writable(session, item, actor, Role.PUBLISHER if shown_now else Role.CONTRIBUTOR, "say who reads an item")
+    require_writable(session, item, actor)
+    changed = checked_profile(profile) != profile_of(session, item)
+    if changed and item.state in (State.PUBLISHED, State.RETIRED):
+        require_writable(session, item, actor, Role.PUBLISHER, "say who reads an item")
     if (item.kind == Kind.FIXED) != (profile.kind == Kind.FIXED):
         raise Conflict(f"{item.number} is of kind {item.kind.value!r} and cannot become {profile.kind.value!r}")
-    reviewed = item.state in (State.PUBLISHED, State.IN_REVIEW)
-    if item.kind == Kind.FIXED and reviewed and _reach(session, item) != _wanted(profile):
-        item.state = State.DRAFT
+    if _reach(session, item) != _wanted(profile):
+        pending.end_review(session, item, ReviewOutcome.OVERTAKEN, actor=actor)
+        if item.kind == Kind.FIXED and item.state == State.PUBLISHED:
+            item.state = State.DRAFT
     assert item.id is not None
     profile = checked_profile(profile)
     before = _facts(item, _set_labels(session, item.id, profile.labels))
     for name, value in _columns(profile).items():
         setattr(item, name, value)
-    if (after := _facts(item, profile.labels)) != before:
-        _audited(session, item, actor, "profile", before, after)
-    if item.state == State.PUBLISHED:
-        item.updated_at = now()
+    if changed:
+        audited(session, item, actor, "profile", before, _facts(item, profile.labels))
+        if item.state == State.PUBLISHED:
+            item.updated_at = now()
     session.add(item)
     return changes.record(session, item.id, Operation.UPDATE, revision_id=item.live_revision_id, actor=actor.subject)
 
@@ -151,7 +159,7 @@ def publish(session: Session, item: Item, revision: Revision, *, actor: Principa
     """Make `revision` the one that readers see.
 
     Raises StaleRevision if a newer revision is already live, Conflict if the revision is another item's, or if it is
-    a fixed answer's and was not `approved`: `kb.fixed.approve` publishes those.
+    in review, or a fixed answer's, and was not `approved`: `kb.review.approve` publishes those.
     """
     require_writable(session, item, actor, Role.PUBLISHER, "publish")
     if item.kind == Kind.FIXED and not approved:
@@ -160,6 +168,9 @@ def publish(session: Session, item: Item, revision: Revision, *, actor: Principa
     assert revision.id is not None
     if revision.item_id != item.id:
         raise Conflict(f"revision {revision.id} is not one of {item.number}")
+    review = pending.open_review(session, item)
+    if review is not None and review.revision_id == revision.id and not approved:
+        raise Conflict(f"revision {revision.n} of {item.number} is in review: approve it, or withdraw the review")
     if item.live_revision_id is not None and item.live_revision_id > revision.id:
         raise StaleRevision(f"{item.number} has a newer live revision than {revision.n}: revise it instead")
     before = {"state": item.state.value, "revision": _number_of(session, item.live_revision_id)}
@@ -168,18 +179,25 @@ def publish(session: Session, item: Item, revision: Revision, *, actor: Principa
     item.state = State.PUBLISHED
     item.updated_at = now()
     session.add(item)
-    _audited(session, item, actor, "publish", before, {"state": item.state.value, "revision": revision.n})
+    pending.end_plans_of_published(session, item, revision.id, actor=actor)
+    audited(session, item, actor, "publish", before, {"state": item.state.value, "revision": revision.n})
     redirects.drop(session, item)  # its number is its own again
     seq = changes.record(session, item.id, Operation.PUBLISH, revision_id=revision.id, actor=actor.subject)
     return Published(item_id=item.id, revision_id=revision.id, seq=seq)
 
 
-def retire(session: Session, item: Item, *, actor: Principal) -> int:
-    """Take an item from its readers, keeping all of it; return the sequence number. Twice does nothing more."""
+def retire(session: Session, item: Item, *, actor: Principal, planned: bool = False) -> int:
+    """Take an item from its readers, keeping all of it; return the sequence number. Twice does nothing more.
+
+    Its plans end, as it is not to come back by itself, but where this was `planned` itself.
+    """
     require_writable(session, item, actor, Role.EDITOR, "retire items")
     assert item.id is not None
+    if not planned:
+        pending.end_plans_of_retired(session, item, actor=actor)
     if item.state != State.RETIRED:
-        _audited(session, item, actor, "retire", {"state": item.state.value}, {"state": State.RETIRED.value})
+        pending.end_review(session, item, ReviewOutcome.OVERTAKEN, actor=actor)
+        audited(session, item, actor, "retire", {"state": item.state.value}, {"state": State.RETIRED.value})
         item.state = State.RETIRED
         item.updated_at = now()
         session.add(item)
@@ -191,21 +209,32 @@ def delete(session: Session, item: Item, *, actor: Principal) -> int:
     require_writable(session, item, actor, Role.ADMIN, "delete items for good (retire them instead)")
     assert item.id is not None
     last = newest_revision(session, item)
-    _audited(
-        session,
-        item,
-        actor,
-        "delete",
-        _facts(item, _labels(session, item.id)) | {"title": last.title, "revision": last.n},
-    )
+    labels = _labels(session, item.id)
+    audited(session, item, actor, "delete", _facts(item, labels) | {"title": last.title, "revision": last.n})
     seq = changes.record(session, item.id, Operation.DELETE, actor=actor.subject)
     duplicates.forget(session, item)
     redirects.forget(session, item)
-    for table in (Passage, ItemLabel, Review, Wording, Revision):
+    for table in (Passage, ItemLabel, Review, Plan, Draft, Wording, Revision):
         session.exec(sql_delete(table).where(col(table.item_id) == item.id))
     session.delete(item)
     session.flush()
     return seq
+
+
+def profile_of(session: Session, item: Item) -> Profile:
+    """Return what an item is. For an item the caller has read already."""
+    rows = session.exec(select(ItemLabel).where(col(ItemLabel.item_id) == item.id)).all()
+    return Profile(
+        kind=item.kind,
+        lang=item.lang,
+        audience=item.audience,
+        confidence=item.confidence,
+        governance=item.governance,
+        family=item.family,
+        owner=item.owner,
+        url=item.url,
+        labels=frozenset((row.facet, row.value) for row in rows),
+    )
 
 
 def newest_revision(session: Session, item: Item) -> Revision:
@@ -282,14 +311,20 @@ def require_writable(
 ) -> None:
     """Raise Forbidden unless `actor` has `role` or more in the item's space; `doing` completes 'is needed to ...'.
 
+    Writers of items come one after another from here on, and `item` is as the one before has left it; raises NotFound
+    where that one has deleted it.
     Fixed answers, which are returned as they are, are changed by editors alone.
     """
+    changes.in_order(session)
+    here = session.exec(select(Item).where(col(Item.id) == item.id).execution_options(populate_existing=True)).first()
+    if here is None:
+        raise NotFound(f"there is no item {item.number} any more", field="item")
     if item.kind == Kind.FIXED and role.rank < Role.EDITOR.rank:
         role, doing = Role.EDITOR, "change fixed answers"
     actor.require_in(session, role, item.space_id, doing)
 
 
-def _audited(
+def audited(
     session: Session,
     item: Item,
     actor: Principal,
@@ -297,6 +332,7 @@ def _audited(
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
 ) -> None:
+    """Record a change of an item in the audit log; `action` is the verb alone."""
     audit.record(session, actor, f"item.{action}", item.number, space=item.space_id, before=before, after=after)
 
 

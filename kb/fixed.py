@@ -2,12 +2,12 @@
 
 A fixed answer is an `Item` of kind `fixed`: its title is the question, its similar questions are further wordings, its
 body is the answer. So revisions, spaces, audiences, groups, the change log and the one access rule are those of items.
-What is here is the rest: review, expiry, and finding one by the question (docs/decisions/0015-fixed-answers.md).
+Reviews are those of items (`kb.review`). What is here is the rest: finding one by the question
+(docs/decisions/0015-fixed-answers.md).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import or_
@@ -16,14 +16,9 @@ from sqlmodel import Session, col, select
 from kb import editorial, items
 from kb.access import NARROW_FIRST, Principal, Role, Scope, path_to_root, readable
 from kb.content import title_key
-from kb.editorial import Published
-from kb.errors import Conflict, InvalidInput, NotFound, shown
+from kb.errors import NotFound, shown
 from kb.items import ItemView
-from kb.models import Item, Kind, Review, Revision, State, Wording, now
-
-AHEAD = timedelta(days=14)
-"""How long before its expiry an answer is due for review, where no day was named for that."""
-_REVIEWED = (State.IN_REVIEW, State.PUBLISHED)
+from kb.models import Item, Kind, Review, ReviewOutcome, Revision, State, Wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,71 +38,6 @@ class Listed:
     review: Review | None
     live: int | None
     """Number of the revision that readers see; None: they see none."""
-
-
-def submit(
-    session: Session,
-    item: Item,
-    *,
-    actor: Principal,
-    review_at: datetime | None = None,
-    expires_at: datetime | None = None,
-) -> Review:
-    """Ask for a review of the newest revision; readers go on seeing the live one.
-
-    `review_at` is the moment it is due to be looked at again (default: AHEAD before `expires_at`), `expires_at` the one
-    from which on it is returned no longer. Raises Conflict for another kind of item or while a review is asked for
-    already, InvalidInput for an answer without text or dates that cannot be, Forbidden below editor.
-    """
-    editorial.require_writable(session, item, actor, Role.EDITOR, "change fixed answers")
-    _require_fixed(item)
-    revision = editorial.newest_revision(session, item)
-    if not revision.body.strip():
-        raise InvalidInput(f"{item.number} answers nothing yet: its text is empty", field="body")
-    if (pending := _pending(session, revision)) is not None:
-        if item.state in _REVIEWED:
-            raise Conflict(f"{item.number} is in review already: approve it, or change it and submit it again")
-        session.delete(pending)  # it was opened to others, or retired, since
-    review_at = review_at or (max(expires_at - AHEAD, now()) if expires_at is not None else None)
-    _check_dates(review_at, expires_at)
-    review = Review(
-        item_id=revision.item_id,
-        revision_id=int(revision.id or 0),
-        asked_by=actor.subject,
-        review_at=review_at,
-        expires_at=expires_at,
-    )
-    session.add(review)
-    if item.state != State.PUBLISHED:
-        item.state = State.IN_REVIEW
-        session.add(item)
-    session.flush()
-    return review
-
-
-def approve(session: Session, item: Item, *, actor: Principal, revision: int | None = None) -> Published:
-    """Approve the review that was asked for, and publish its revision.
-
-    `revision` is the number of the one that the approver has read: raises Conflict if another one is in review, or
-    none. Whoever may publish may approve the own text; the review says so (`by_author`).
-    """
-    editorial.require_writable(session, item, actor, Role.EDITOR, "change fixed answers")
-    _require_fixed(item)
-    newest = editorial.newest_revision(session, item)
-    review = _pending(session, newest)
-    if review is None or item.state not in _REVIEWED:
-        raise Conflict(f"revision {newest.n} of {item.number} is not in review: submit it first")
-    if revision is not None and revision != newest.n:
-        raise Conflict(f"{item.number} has revision {newest.n} in review, not {revision}: read that one")
-    _check_dates(None, review.expires_at)
-    review.approved_by = actor.subject
-    review.approved_at = now()
-    review.by_author = actor.subject in (newest.author, review.asked_by)
-    item.review_at, item.expires_at = review.review_at, review.expires_at
-    session.add(review)
-    published = editorial.publish(session, item, newest, actor=actor, approved=True)
-    reword(session, published.item_id, newest)
-    return published
 
 
 def reword(session: Session, item_id: int, live: Revision) -> None:
@@ -187,7 +117,7 @@ def lookup(session: Session, scope: Scope, question: str) -> list[FixedAnswer]:
             col(Item.id).in_(worded),
             col(Item.kind) == Kind.FIXED,
             col(Review.revision_id) == col(Item.live_revision_id),
-            col(Review.approved_at).is_not(None),
+            col(Review.outcome) == ReviewOutcome.APPROVED,
             readable(scope.published_only()),
         )
     ).all()
@@ -206,31 +136,3 @@ def lookup(session: Session, scope: Scope, question: str) -> list[FixedAnswer]:
         FixedAnswer(items.view(session, item.id or 0, scope.published_only()), review)
         for item, review in sorted(newest.values(), key=rank)
     ]
-
-
-def reviews(session: Session, item: Item) -> Sequence[Review]:
-    """Return all reviews of an item that the caller has read already, oldest first; only fixed answers have any."""
-    if item.kind != Kind.FIXED:
-        return []
-    return session.exec(select(Review).where(col(Review.item_id) == item.id).order_by(col(Review.id))).all()
-
-
-def _pending(session: Session, revision: Revision) -> Review | None:
-    return session.exec(
-        select(Review).where(col(Review.revision_id) == revision.id, col(Review.approved_at).is_(None))
-    ).first()
-
-
-def _require_fixed(item: Item) -> None:
-    if item.kind != Kind.FIXED:
-        raise Conflict(f"{item.number} is of kind {item.kind.value!r}, not a fixed answer")
-
-
-def _check_dates(review_at: datetime | None, expires_at: datetime | None) -> None:
-    if expires_at is not None and expires_at <= now():
-        raise InvalidInput(f"an answer cannot expire in the past, on {expires_at.isoformat()}", field="expires_at")
-    if review_at is not None and expires_at is not None and review_at > expires_at:
-        raise InvalidInput(
-            f"the review, on {review_at.isoformat()}, comes after the expiry, on {expires_at.isoformat()}",
-            field="review_at",
-        )

@@ -14,6 +14,7 @@ from kb.models import ApiKey, now
 from kb.secret import hashed, new_secret
 
 PREFIX = "aw_"
+_SUBJECT = "key:"
 
 
 def add(
@@ -93,9 +94,21 @@ def principal(session: Session, secret: str) -> Principal:
     key = session.exec(select(ApiKey).where(col(ApiKey.secret_hash) == hashed(secret))).first()
     if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now()):
         raise Unauthenticated("the API key is not valid: it is unknown, revoked or expired; ask for a new one")
+    return _principal(key)
+
+
+def named(session: Session, subject: str) -> Principal | None:
+    """Return what the key with this name in logs (`key:desk`) may do now; None for one unknown, revoked or expired."""
+    key = session.exec(select(ApiKey).where(col(ApiKey.name) == subject.removeprefix(_SUBJECT))).first()
+    if key is None or not subject.startswith(_SUBJECT) or key.revoked_at is not None:
+        return None
+    return _principal(key) if key.expires_at is None or key.expires_at > now() else None
+
+
+def _principal(key: ApiKey) -> Principal:
     return Principal(
         role=Role(key.role),
-        subject=f"key:{key.name}",
+        subject=f"{_SUBJECT}{key.name}",
         space=key.space_id,
         groups=frozenset(key.groups),
         permissions=frozenset(map(Permission, key.permissions)) if key.permissions is not None else None,

@@ -67,6 +67,34 @@ class State(StrEnum):
     RETIRED = "retired"
 
 
+class ReviewOutcome(StrEnum):
+    """How a review ended."""
+
+    APPROVED = "approved"
+    DEFERRED = "deferred"
+    """Given back to its author, with a message."""
+    WITHDRAWN = "withdrawn"
+    """Taken back by who asked for it."""
+    OVERTAKEN = "overtaken"
+    """Ended by a change under it: another revision, other readers, retired."""
+
+
+class PlannedAction(StrEnum):
+    """What is done with an item at a moment named before."""
+
+    PUBLISH = "publish"
+    RETIRE = "retire"
+
+
+class PlanOutcome(StrEnum):
+    """How a plan ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    """Its moment came, and it was not possible any more; `reason` says why."""
+    CANCELLED = "cancelled"
+
+
 class Facet(StrEnum):
     """What an `ItemLabel` says about its item."""
 
@@ -254,10 +282,19 @@ class Revision(SQLModel, table=True):
 
 
 class Review(SQLModel, table=True):
-    """One going over a revision: asked for, and approved or not yet. An approved one is never changed again."""
+    """One going over a revision: asked for, and open until it has an outcome. After that it is never changed again."""
 
     __tablename__ = "review"
-    __table_args__ = {"sqlite_autoincrement": True}
+    __table_args__ = (
+        Index(
+            "uq_review_open",
+            "item_id",
+            unique=True,
+            sqlite_where=text("outcome IS NULL"),
+            postgresql_where=text("outcome IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
     id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
     item_id: int = Field(sa_type=BigId, foreign_key="item.id", index=True)
     revision_id: int = Field(sa_type=BigId, foreign_key="revision.id")
@@ -266,11 +303,64 @@ class Review(SQLModel, table=True):
     review_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     expires_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """As asked for; they come into force with the approval."""
-    approved_by: str | None = Field(default=None, max_length=200)
-    approved_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    """None: nobody has approved it yet."""
+    message: str = Field(default="", max_length=1000)
+    """Of who asked, to who reviews."""
+    outcome: ReviewOutcome | None = Field(default=None, sa_type=word(ReviewOutcome))
+    """None: it is open. An item has one open review at most."""
+    decided_by: str | None = Field(default=None, max_length=200)
+    decided_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    answer: str = Field(default="", max_length=1000)
+    """Of who decided, to the author."""
     by_author: bool = False
     """Approved by who wrote it or asked for the review, not by somebody else."""
+
+
+class Plan(SQLModel, table=True):
+    """That an item is to be published or retired at a moment. An item has one open plan of each action at most."""
+
+    __tablename__ = "plan"
+    __table_args__ = (
+        Index(
+            "uq_plan_open",
+            "item_id",
+            "action",
+            unique=True,
+            sqlite_where=text("outcome IS NULL"),
+            postgresql_where=text("outcome IS NULL"),
+        ),
+        Index("ix_plan_outcome_at", "outcome", "at"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    item_id: int = Field(sa_type=BigId, foreign_key="item.id", index=True)
+    action: PlannedAction = Field(sa_type=word(PlannedAction))
+    revision_id: int | None = Field(default=None, sa_type=BigId, foreign_key="revision.id")
+    """The very revision that is to be published."""
+    at: datetime = Field(sa_type=UTCDateTime)
+    asked_by: str | None = Field(default=None, max_length=200)
+    asked_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    outcome: PlanOutcome | None = Field(default=None, sa_type=word(PlanOutcome))
+    """None: it is open."""
+    ended_by: str | None = Field(default=None, max_length=200)
+    ended_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    reason: str = Field(default="", max_length=1000)
+
+
+class Draft(SQLModel, table=True):
+    """What a person is writing and has not saved as a revision: theirs alone, kept as it is typed."""
+
+    __tablename__ = "draft"
+    person: str = Field(primary_key=True, max_length=200)
+    key: str = Field(primary_key=True, max_length=64)
+    """Number of the item, or a name that the editor gave to one that is not there yet."""
+    item_id: int | None = Field(default=None, sa_type=BigId, foreign_key="item.id", index=True)
+    based_on: int | None = Field(default=None)
+    """Number of the revision that it started from."""
+    version: int
+    """Grows by one each time: a second window of the same person overwrites nothing unseen."""
+    data: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    """`content` and `profile`."""
+    saved_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
 
 
 class Wording(SQLModel, table=True):

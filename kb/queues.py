@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, case, false, func, or_, true
+from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, true
 from sqlmodel import Session, col, select
 
 from kb.access import Principal, Role, readable, scope_of
 from kb.content import title_key
-from kb.models import Item, Revision, State, now
+from kb.models import Item, Review, Revision, State, now
 
 OLD = timedelta(days=30)
 """A draft that nobody touched for so long is old."""
@@ -20,6 +20,7 @@ SOON = timedelta(days=30)
 
 class Queue(StrEnum):
     IN_REVIEW = "in_review"
+    """Submitted and not decided: drafts, and staged edits of what is live."""
     STAGED = "staged"
     """Live, with a newer revision that readers do not see."""
     DUE = "due"
@@ -100,7 +101,7 @@ def _condition(queue: Queue, actor: Principal) -> ColumnElement[bool]:
     draft = col(Item.state) == State.DRAFT
     moment = now()
     conditions: dict[Queue, ColumnElement[bool]] = {
-        Queue.IN_REVIEW: col(Item.state) == State.IN_REVIEW,
+        Queue.IN_REVIEW: exists().where(col(Review.item_id) == Item.id, col(Review.outcome).is_(None)),
         Queue.STAGED: and_(live, col(Item.draft_revision_id).is_not(None)),
         Queue.DUE: and_(live, col(Item.review_at) <= moment),
         Queue.EXPIRING: and_(live, col(Item.expires_at) <= moment + SOON),

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 
-from kb import changes, fixed, items, redirects
+from kb import changes, fixed, items, pending, redirects
 from kb.access import Principal, Role
 from kb.content import Content, Profile, checked_content, checked_profile, choice, storable, title_key
 from kb.db import Database
@@ -31,6 +31,7 @@ from kb.models import (
     Operation,
     Redirect,
     Review,
+    ReviewOutcome,
     Revision,
     Space,
     State,
@@ -39,7 +40,10 @@ from kb.models import (
 FORMAT = "answerwell-export"
 VERSION = 1
 _BATCH = 100
-_REVIEW = ("asked_by", "asked_at", "review_at", "expires_at", "approved_by", "approved_at", "by_author")
+_REVIEW = (
+    "asked_by", "asked_at", "review_at", "expires_at", "message", "outcome", "decided_by", "decided_at", "answer",
+    "by_author",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -66,6 +70,7 @@ def export_lines(db: Database, *, actor: Principal) -> Iterator[str]:
         while found := session.exec(select(Item).where(col(Item.id) > last).order_by(col(Item.id)).limit(_BATCH)).all():
             ids = [int(item.id or 0) for item in found]
             labels, merges = items.labels(session, ids), _merges(session, ids)
+            reviews = pending.reviews(session, ids)
             revisions: dict[int, list[Revision]] = {}
             for revision in session.exec(
                 select(Revision).where(col(Revision.item_id).in_(ids)).order_by(col(Revision.item_id), col(Revision.n))
@@ -74,8 +79,7 @@ def export_lines(db: Database, *, actor: Principal) -> Iterator[str]:
             for item in found:
                 number = int(item.id or 0)
                 own, tags = revisions.get(number, []), labels.get(number, frozenset())
-                reviews = fixed.reviews(session, item)
-                record = _item(item, keys[item.space_id], tags, own, reviews, merges.get(number))
+                record = _item(item, keys[item.space_id], tags, own, reviews.get(number, []), merges.get(number))
                 yield _line({"item": record})
             last = ids[-1]
             session.expunge_all()
@@ -280,11 +284,14 @@ def _read_review(item_id: int, by_number: dict[int, int], record: dict[str, Any]
         revision_id=by_number[record["revision"]],
         asked_by=record["asked_by"],
         asked_at=datetime.fromisoformat(record["asked_at"]),
-        approved_by=record["approved_by"],
+        message=str(record["message"])[:1000],
+        outcome=choice(ReviewOutcome, record["outcome"], "outcome") if record["outcome"] is not None else None,
+        decided_by=record["decided_by"],
+        decided_at=_moment(record["decided_at"]),
+        answer=str(record["answer"])[:1000],
         by_author=bool(record["by_author"]),
         review_at=_moment(record["review_at"]),
         expires_at=_moment(record["expires_at"]),
-        approved_at=_moment(record["approved_at"]),
     )
 
 
@@ -322,7 +329,8 @@ def _same_or_refuse(session: Session, there: Item, record: dict[str, Any]) -> No
     revisions = session.exec(select(Revision).where(col(Revision.item_id) == number).order_by(col(Revision.n))).all()
     space = session.get_one(Space, there.space_id)
     tags = items.labels(session, [number]).get(number, frozenset())
-    reviews, merged = fixed.reviews(session, there), _merges(session, [number]).get(number)
+    reviews = pending.reviews(session, [number]).get(number, [])
+    merged = _merges(session, [number]).get(number)
     here = json.loads(_line(_item(there, space.key, tags, list(revisions), reviews, merged)))
     different = sorted(name for name in here if name != "id" and here[name] != record.get(name))
     if different:

@@ -52,10 +52,10 @@ def fixed_answer(
         text=view.revision.body,
         updated_at=item.updated_at,
     )
-    assert review.approved_at is not None
+    assert review.decided_at is not None
     return passage, Fixed(
-        reviewed_at=review.approved_at.isoformat(timespec="seconds"),
-        reviewed_by=review.approved_by,
+        reviewed_at=review.decided_at.isoformat(timespec="seconds"),
+        reviewed_by=review.decided_by,
         by_author=review.by_author,
         expires_at=review.expires_at.isoformat(timespec="seconds") if review.expires_at is not None else None,
     )

@@ -11,6 +11,7 @@ from api.commands.common import OPERATOR, DataOption, JsonOption, emit, out, set
 from api.schemas import FixedAnswerIn, fixed_answer_out
 from api.services import open_database
 from kb import editorial, fixed, spaces
+from kb import review as reviews
 from kb.access import scope_of
 from kb.content import choice
 from kb.errors import InvalidInput, NotFound, shown
@@ -60,7 +61,7 @@ def add(
             actor=OPERATOR,
             space_id=spaces.by_key(session, space).id if space else None,
         )
-        fixed.submit(session, item, actor=OPERATOR, review_at=_day(review), expires_at=_day(expires))
+        reviews.submit(session, item, actor=OPERATOR, review_at=_day(review), expires_at=_day(expires))
         row = fixed_answer_out(session, fixed.listed(session, item)).model_dump()
     _tell(row, as_json, f"{row['item']} is in review; approve it with: kb answers approve {row['item']}")
 
@@ -76,7 +77,7 @@ def submit(
     """Submit the newest revision for review, again too: that is how an answer is kept beyond its expiry."""
     with open_database(settings(data)).write() as session:
         found = fixed.get(session, item, scope_of(session, OPERATOR))
-        fixed.submit(session, found, actor=OPERATOR, review_at=_day(review), expires_at=_day(expires))
+        reviews.submit(session, found, actor=OPERATOR, review_at=_day(review), expires_at=_day(expires))
         row = fixed_answer_out(session, fixed.listed(session, found)).model_dump()
     _tell(row, as_json, f"{row['item']} is in review; approve it with: kb answers approve {row['item']}")
 
@@ -86,7 +87,7 @@ def approve(item: ItemArgument, data: DataOption = None, as_json: JsonOption = F
     """Approve what is in review: from now on it is the answer to its questions."""
     with open_database(settings(data)).write() as session:
         found = fixed.get(session, item, scope_of(session, OPERATOR))
-        fixed.approve(session, found, actor=OPERATOR)
+        reviews.approve(session, found, actor=OPERATOR)
         row = fixed_answer_out(session, fixed.listed(session, found)).model_dump()
     own = " (by its own author)" if row["review"]["by_author"] else ""
     _tell(row, as_json, f"{row['item']} is published{own}")

@@ -9,7 +9,7 @@ from api.deps import ReaderDep, ServicesDep, WriterDep
 from api.errors import PROBLEMS
 from api.routes.items import WaitQuery, searchable, written
 from api.schemas import FixedAnswerIn, FixedAnswerOut, Shape, Written, fixed_answer_out
-from kb import editorial, fixed, spaces
+from kb import editorial, fixed, review, spaces
 from kb.access import Role, scope_of
 from kb.content import choice
 from kb.models import State
@@ -104,7 +104,7 @@ def submit_fixed_answer(parts: ServicesDep, reader: WriterDep, item: str, body: 
     reader.require(Role.EDITOR, "submit fixed answers")
     with parts.db.write() as session:
         found = fixed.get(session, item, scope_of(session, reader))
-        fixed.submit(session, found, actor=reader, review_at=body.review_at, expires_at=body.expires_at)
+        review.submit(session, found, actor=reader, review_at=body.review_at, expires_at=body.expires_at)
         return fixed_answer_out(session, fixed.listed(session, found))
 
 
@@ -120,7 +120,7 @@ def approve_fixed_answer(
     reader.require(Role.EDITOR, "approve fixed answers")
     with parts.db.write() as session:
         found = fixed.get(session, item, scope_of(session, reader))
-        seq = fixed.approve(session, found, actor=reader, revision=revision).seq
+        seq = review.approve(session, found, actor=reader, revision=revision).seq
         result = written(found, editorial.newest_revision(session, found), seq)
     return searchable(parts, result, wait)
 

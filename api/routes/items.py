@@ -10,7 +10,7 @@ from api.deps import ReaderDep, ServicesDep, WriterDep
 from api.errors import PROBLEMS
 from api.schemas import ItemCreate, ItemOut, ItemUpdate, Written, item_out
 from api.services import Services
-from kb import changes, editorial, items, redirects, spaces
+from kb import changes, drafts, editorial, items, redirects, spaces
 from kb.access import scope_of
 from kb.errors import NotFound
 from kb.models import Item, Revision
@@ -46,12 +46,20 @@ def read_item(parts: ServicesDep, reader: ReaderDep, item: str) -> ItemOut | Red
 
 
 @router.post("", operation_id="create_item", status_code=201)
-def create_item(parts: ServicesDep, reader: WriterDep, body: ItemCreate, wait: WaitQuery = None) -> Written:
+def create_item(
+    parts: ServicesDep,
+    reader: WriterDep,
+    body: ItemCreate,
+    draft: Annotated[str | None, Query(description="Key of one's draft that this was: it goes.")] = None,
+    wait: WaitQuery = None,
+) -> Written:
     """Create an item, as a draft or published at once. For contributors and publishers."""
     with parts.db.write() as session:
         space_id = spaces.by_key(session, body.space).id if body.space is not None else None
         item, revision = editorial.create(session, body.content(), body.profile(), actor=reader, space_id=space_id)
         seq = editorial.publish(session, item, revision, actor=reader).seq if body.publish else changes.latest(session)
+        if draft is not None:
+            drafts.discard(session, draft, scope_of(session, reader), actor=reader)
         result = written(item, revision, seq)
     return searchable(parts, result, wait)
 
@@ -59,7 +67,7 @@ def create_item(parts: ServicesDep, reader: WriterDep, body: ItemCreate, wait: W
 @router.put("/{item}", operation_id="update_item")
 def update_item(parts: ServicesDep, reader: WriterDep, item: str, body: ItemUpdate, wait: WaitQuery = None) -> Written:
     """Give an item a new revision and profile. The profile counts at once, the text when published. For contributors;
-    of a published item, for publishers."""
+    to change the profile of a published item, for publishers."""
     with parts.db.write() as session:
         found = items.get(session, item, scope_of(session, reader))
         revision = editorial.revise(

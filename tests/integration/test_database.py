@@ -5,18 +5,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
-from sqlmodel import SQLModel, select
+from sqlmodel import SQLModel, col, select
 
+import kb.migrations
 from kb import changes
 from kb.db import Database
 from kb.errors import Misconfigured
 from kb.migrations import HEAD, KNOWN
-from kb.models import Meta, Operation, Space
+from kb.models import Meta, Operation, Review, Space
 
 
 def test_migrated_tables_are_those_of_the_models(db: Database) -> None:
@@ -26,8 +28,6 @@ def test_migrated_tables_are_those_of_the_models(db: Database) -> None:
 
 
 def test_head_and_known_are_those_of_the_scripts() -> None:
-    import kb.migrations
-
     config = Config()
     config.set_main_option("script_location", kb.migrations.__path__[0])
     scripts = ScriptDirectory.from_config(config)
@@ -144,3 +144,41 @@ def test_change_numbers_grow_in_order_of_commit_under_concurrent_writers(db: Dat
         everything = [int(row.seq or 0) for row in changes.since(session, 0, limit=1000)]
     assert len(everything) == 80
     assert seen == [everything]
+
+
+def test_reviews_from_before_outcomes_keep_what_they_say(tmp_path: object) -> None:
+    database = Database(f"sqlite:///{tmp_path}/kb.sqlite3")
+    database.migrate()
+    config = Config()
+    config.set_main_option("script_location", kb.migrations.__path__[0])
+    with database._writing.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0004")
+        for item, state in ((1, "published"), (2, "in_review"), (3, "draft")):
+            connection.execute(
+                text(
+                    "INSERT INTO item (id, uid, kind, space_id, lang, audience, confidence, governance, state, source,"
+                    f" external_id, created_at, updated_at) VALUES ({item}, '{item}', 'fixed', 1, 'en', 'public',"
+                    f" 'validated', 'experience_based', '{state}', 'editor', '{item}', '2026-01-01', '2026-01-01')"
+                )
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO revision (id, item_id, n, title, title_key, body, issue, environment, resolution,"
+                    " cause, similar_questions, content_hash, message, created_at)"
+                    f" VALUES ({item}, {item}, 1, 't', 't', 'b', '', '', '', '', '[]', 'h', '', '2026-01-01')"
+                )
+            )
+        for item, approved in ((1, "'2026-01-02'"), (1, "NULL"), (2, "NULL"), (2, "NULL"), (3, "NULL")):
+            connection.execute(
+                text(
+                    "INSERT INTO review (item_id, revision_id, asked_at, approved_by, approved_at, by_author)"
+                    f" VALUES ({item}, {item}, '2026-01-01', 'ann', {approved}, false)"
+                )
+            )
+    database.migrate()
+    with database.read() as session:
+        rows = session.exec(select(Review).order_by(col(Review.id))).all()
+    assert [row.outcome and row.outcome.value for row in rows] == ["approved", None, "overtaken", None, "overtaken"]
+    assert (rows[0].decided_by, rows[0].message) == ("ann", "")
+    database.dispose()

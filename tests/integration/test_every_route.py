@@ -16,7 +16,7 @@ from sqlmodel import Session, select
 from api.app import create_app
 from api.auth import csrf_token
 from api.services import Services
-from kb import accounts, browser_sessions, editorial, fixed, keys, spaces
+from kb import accounts, browser_sessions, editorial, keys, review, spaces
 from kb.access import SYSTEM, Role
 from kb.content import Content, Profile
 from kb.models import Account, Audience, AuditRow, Item, Kind, Revision, State
@@ -58,6 +58,28 @@ LEAST: dict[str, Role] = {
     "POST /edit/{ref}": CONTRIBUTOR,
     "POST /edit/{ref}/replay": CONTRIBUTOR,
     "POST /v1/items/{item}/publish": PUBLISHER,
+    "GET /v1/items/{item}/revisions": AGENT,
+    "GET /v1/items/{item}/revisions/{n}": AGENT,
+    "GET /v1/items/{item}/diff": AGENT,
+    "POST /v1/items/{item}/revisions/{n}/restore": CONTRIBUTOR,
+    "POST /v1/items/{item}/merge-preview": CONTRIBUTOR,
+    "GET /v1/items/{item}/reviews": CONTRIBUTOR,
+    "GET /v1/items/{item}/status": CONTRIBUTOR,
+    "GET /v1/items/{item}/editing": CONTRIBUTOR,
+    "GET /v1/items/{item}/schedule": CONTRIBUTOR,
+    "GET /v1/reviews": CONTRIBUTOR,
+    "GET /v1/schedule": CONTRIBUTOR,
+    "GET /v1/drafts": CONTRIBUTOR,
+    "GET /v1/drafts/{key}": CONTRIBUTOR,
+    "PUT /v1/drafts/{key}": CONTRIBUTOR,
+    "DELETE /v1/drafts/{key}": CONTRIBUTOR,
+    "POST /v1/items/bulk": CONTRIBUTOR,
+    "POST /v1/items/{item}/submit": CONTRIBUTOR,
+    "POST /v1/items/{item}/withdraw": CONTRIBUTOR,
+    "POST /v1/items/{item}/approve": PUBLISHER,
+    "POST /v1/items/{item}/defer": Role.COACH,
+    "PUT /v1/items/{item}/schedule/{action}": EDITOR,
+    "DELETE /v1/items/{item}/schedule/{action}": EDITOR,
     "POST /v1/items/{item}/retire": EDITOR,
     "POST /v1/items/{item}/merge": EDITOR,
     "POST /v1/items/{item}/unmerge": EDITOR,
@@ -102,6 +124,14 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/fixed-answers": {"question": "q", "answer": "a", "space": "lake"},
     "PUT /v1/fixed-answers/{item}": {"question": "q", "answer": "a", "based_on": 1},
     "POST /v1/fixed-answers/{item}/submit": {},
+    "POST /v1/items/{item}/revisions/{n}/restore": {"based_on": 1},
+    "POST /v1/items/{item}/merge-preview": {"title": "a", "based_on": 1},
+    "POST /v1/items/{item}/submit": {},
+    "POST /v1/items/{item}/approve": {"revision": 1},
+    "POST /v1/items/{item}/defer": {"message": "no"},
+    "PUT /v1/items/{item}/schedule/{action}": {"at": "2099-01-01T00:00:00Z"},
+    "PUT /v1/drafts/{key}": {"title": "a", "based_on": 1},
+    "POST /v1/items/bulk": {"items": ["KB-1"], "action": "owner", "value": "ann"},
     "POST /v1/accounts": {"email": "new@example.org", "role": "customer", "space": "lake"},
     "PUT /v1/accounts/{email}/grants": {"role": "customer", "space": "lake"},
     "PUT /v1/accounts/{email}/groups": {"groups": ["gold"]},
@@ -154,8 +184,8 @@ def an_item(session: Session, state: State, kind: Kind = Kind.ARTICLE, space: st
     )
     if state in (State.PUBLISHED, State.RETIRED):
         if kind is Kind.FIXED:
-            fixed.submit(session, item, actor=SYSTEM)
-            fixed.approve(session, item, actor=SYSTEM)
+            review.submit(session, item, actor=SYSTEM)
+            review.approve(session, item, actor=SYSTEM)
         else:
             editorial.publish(session, item, revision, actor=SYSTEM)
     if state is State.RETIRED:
@@ -189,6 +219,9 @@ def sent(client: TestClient, route: str, item: str, headers: dict[str, str]) -> 
         "email": "known@example.org",
         "name": "nothing",
         "number": "1",
+        "n": "1",
+        "key": "new-1",
+        "action": "retire",
     }
     for name, value in {**names, "product": "tv", "topic": "wifi", "secret": "nothing"}.items():
         path = path.replace(f"{{{name}}}", value)

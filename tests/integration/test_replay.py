@@ -13,7 +13,7 @@ from api.services import Services
 from ingest import demo
 from ingest.asked_before import questions
 from ingest.replaying import DraftReplay, replay_item
-from kb import editorial, events, fixed, keys, spaces
+from kb import editorial, events, keys, review, spaces
 from kb.access import ANONYMOUS, SYSTEM, Principal, Role
 from kb.content import Content, Profile, labels
 from kb.events import Happened
@@ -144,12 +144,12 @@ def test_translations_and_fixed_answers_are_as_published_too(services: Services)
             Profile(audience=Audience.PUBLIC, kind=Kind.FIXED),
             actor=SYSTEM,
         )
-        fixed.submit(session, answered, actor=SYSTEM)
+        review.submit(session, answered, actor=SYSTEM)
     found = replayed(services, int(answered.id or 0))
     assert [one.question.text for one in found.of(Outcome.NEWLY_ANSWERED)] == ["how do I pay"]
     with services.db.write() as session:
         item = session.get_one(Item, answered.id)
-        fixed.approve(session, item, actor=SYSTEM)
+        review.approve(session, item, actor=SYSTEM)
     services.indexer.catch_up()
     assert {one.question.text: one.after for one in found.replayed} == told(services, texts, ANONYMOUS)
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from kb import editorial, fixed, items, spaces
+from kb import editorial, fixed, items, review, spaces
 from kb.access import SYSTEM, Principal, Role, scope_of
 from kb.content import Content, Profile, labels
 from kb.db import Database
@@ -35,8 +35,8 @@ def filled(db: Database) -> None:
                 space_id=spaces.by_key(session, "lake").id,
             )  # fmt: skip
             if kind == Kind.FIXED:
-                fixed.submit(session, item, actor=SYSTEM, expires_at=now() + timedelta(days=30))
-                fixed.approve(session, item, actor=SYSTEM)
+                review.submit(session, item, actor=SYSTEM, expires_at=now() + timedelta(days=30))
+                review.approve(session, item, actor=SYSTEM)
             elif kind != Kind.LESSON:
                 editorial.publish(session, item, revision, actor=SYSTEM)
             editorial.revise(session, item, Content(title="Second", body="draft"), actor=SYSTEM, message="why")
