@@ -18,6 +18,7 @@ from api.commands import (
     generation,
     keys,
     maintain,
+    redact,
     replay,
     serve,
 )
@@ -60,6 +61,7 @@ for module in (
     generation,
     adapt,
     duplicates,
+    redact,
     keys,
     accounts,
 ):

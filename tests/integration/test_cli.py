@@ -316,6 +316,32 @@ def test_without_a_question_lines_are_a_conversation(kb: Run, folder: Path, monk
     assert "(understood as: Reset the router how long does it take?)" in kb("ask")[1]
 
 
+def test_redact_prints_the_text_or_what_was_found(kb: Run, tmp_path: Path) -> None:
+    case = tmp_path / "case.md"
+    case.write_text("# 宽带\n\n我叫周晓岚，电话138 1234 5678，密码是Abc@2026xy。\n", encoding="utf-8")
+    code, out, err = kb("redact", str(case))
+    assert (code, out) == (0, "# 宽带\n\n我叫[PERSON_1]，电话[PHONE_1]，密码是[SECRET_1]。\n")
+    assert "3 found" in err
+    code, out, _ = kb("redact", str(case), "--json")
+    assert code == 0
+    assert [(f["kind"], f["text"], f["placeholder"]) for f in out["findings"]][:2] == [
+        ("PERSON", "周晓岚", "[PERSON_1]"),
+        ("PHONE", "138 1234 5678", "[PHONE_1]"),
+    ]
+
+
+def test_redact_names_what_it_cannot_read(kb: Run, tmp_path: Path) -> None:
+    assert "no file 'nope.md'" in " ".join(kb("redact", "nope.md")[2].split())
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe\x00")
+    code, out, _ = kb("redact", str(binary), "--json")
+    assert (code, out["error"]["code"]) == (1, "invalid_input")
+    code, out, _ = kb("redact", str(binary), "--lang", "fr", "--json")
+    assert code == 1
+    (tmp_path / "a.md").write_text("Guten Tag, ich kann mich seit gestern nicht mehr anmelden.", encoding="utf-8")
+    assert "--lang en finds" in " ".join(kb("redact", str(tmp_path / "a.md"))[2].split())
+
+
 def test_duplicates_are_scanned_for(kb: Run, folder: Path) -> None:
     text = (folder / "reset.md").read_text(encoding="utf-8")
     (folder / "again.md").write_text(text.replace("twelve", "five"), encoding="utf-8")
