@@ -65,6 +65,9 @@ LEAST: dict[str, Role] = {
     "POST /v1/items/{item}/merge-preview": CONTRIBUTOR,
     "GET /v1/items/{item}/reviews": CONTRIBUTOR,
     "GET /v1/items/{item}/status": CONTRIBUTOR,
+    "GET /v1/gaps": CONTRIBUTOR,
+    "GET /v1/gaps/{number}": CONTRIBUTOR,
+    "POST /v1/gaps/{number}/{act}": CONTRIBUTOR,
     "GET /v1/items/{item}/editing": CONTRIBUTOR,
     "GET /v1/items/{item}/schedule": CONTRIBUTOR,
     "GET /v1/reviews": CONTRIBUTOR,
@@ -222,6 +225,7 @@ def sent(client: TestClient, route: str, item: str, headers: dict[str, str]) -> 
         "n": "1",
         "key": "new-1",
         "action": "retire",
+        "act": "draft",
     }
     for name, value in {**names, "product": "tv", "topic": "wifi", "secret": "nothing"}.items():
         path = path.replace(f"{{{name}}}", value)
