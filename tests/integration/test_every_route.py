@@ -57,6 +57,7 @@ LEAST: dict[str, Role] = {
     "GET /edit/{ref}": CONTRIBUTOR,
     "POST /edit/{ref}": CONTRIBUTOR,
     "POST /edit/{ref}/replay": CONTRIBUTOR,
+    "POST /edit/{ref}/review": CONTRIBUTOR,
     "POST /v1/items/{item}/publish": PUBLISHER,
     "GET /v1/items/{item}/revisions": AGENT,
     "GET /v1/items/{item}/revisions/{n}": AGENT,
@@ -143,6 +144,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /edit/preview": {"title": "a"},
     "POST /edit/duplicates": {"title": "a"},
     "POST /edit/{ref}": {"title": f"{MARK} anew", "based_on": "1"},
+    "POST /edit/{ref}/review": {"action": "withdraw"},
     "POST /vote/{ref}": {"helpful": "yes", "revision": "1"},
     "POST /people": {"action": "add", "email": "new@example.org", "role": "customer", "space": "lake"},
 }
