@@ -20,7 +20,6 @@ class Attaching {
       });
     }
     const chosen = form.elements.file;
-    for (const kind of ["input", "change"]) chosen.addEventListener(kind, (event) => event.stopPropagation()); // no part of the text
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       await this.send(this.place, chosen.files);
