@@ -13,6 +13,7 @@ from api.app import create_app
 from api.services import Services
 from kb import attachments, editorial, items, keys, spaces
 from kb.access import SYSTEM, Principal, Role, scope_of
+from kb.backup import backup
 from kb.content import Content, Profile
 from kb.errors import InvalidInput
 from kb.file_store import FileStore
@@ -184,6 +185,12 @@ def test_a_file_that_is_missing_or_altered_is_told_with_who_uses_it(services: Se
     sent(client, author)
     sent(client, author, PNG + b"2")
     assert attachments.faults(services.db, services.files) == [], "sent again, it is mended"
+
+
+def test_a_backup_has_the_files(services: Services, client: TestClient, tmp_path: Path) -> None:
+    file = sent(client, key(services, "contributor"))
+    backup(services.db, services.settings.data, tmp_path / "backup")
+    assert FileStore(tmp_path / "backup" / "files").sound(file["digest"])
 
 
 def test_uses_go_with_the_item_and_come_with_an_import(services: Services, client: TestClient, tmp_path: Path) -> None:
