@@ -13,7 +13,7 @@ from api.app import create_app
 from api.services import Services
 from kb import attachments, editorial, items, keys, spaces
 from kb.access import SYSTEM, Principal, Role, scope_of
-from kb.backup import backup
+from kb.backup import back_up
 from kb.content import Content, Profile
 from kb.errors import InvalidInput
 from kb.file_store import FileStore
@@ -189,7 +189,7 @@ def test_a_file_that_is_missing_or_altered_is_told_with_who_uses_it(services: Se
 
 def test_a_backup_has_the_files(services: Services, client: TestClient, tmp_path: Path) -> None:
     file = sent(client, key(services, "contributor"))
-    backup(services.db, services.settings.data, tmp_path / "backup")
+    back_up(services.db, services.settings.data, tmp_path / "backup")
     assert FileStore(tmp_path / "backup" / "files").sound(file["digest"])
 
 
