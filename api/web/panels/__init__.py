@@ -26,13 +26,14 @@ def _unless_retired(desk: Desk) -> Mapping[str, Any] | None:
 
 PANELS: tuple[tuple[str, Values], ...] = (
     ("review", review.values),
+    ("attach", _template_alone),
     ("duplicates", _template_alone),
     ("replay", _unless_retired),
     ("properties", _template_alone),
     ("preview", _template_alone),
 )
 """In the order in which they stand, below what can be done with the text."""
-NEW = frozenset({"duplicates", "properties", "preview"})
+NEW = frozenset({"attach", "duplicates", "properties", "preview"})
 """Those that an item which is not there yet has, too."""
 
 
