@@ -22,7 +22,6 @@ from typing import Any, cast
 import hypothesis
 import schemathesis
 from hypothesis import HealthCheck, Phase
-from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -151,12 +150,14 @@ def fill(services: Services) -> None:
     services.indexer.catch_up()
 
 
-def run(services: Services, requests: int, seed: int, outcome: Outcome) -> None:
-    """Ask at least so many times in all, every operation by every role in the space `lake`."""
+def run(services: Services, requests: int, seed: int, outcome: Outcome, only: str = "") -> None:
+    """Ask at least so many times in all, every operation (`only`: those with this in their path) by every role in the
+    space `lake`."""
     fill(services)
     app = create_app(services)
     schema = schemathesis.openapi.from_asgi("/v1/openapi.json", app)
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+    operations = [operation for operation in operations if only in operation.label]
     each = -(-requests // (len(operations) * len(Role)))
     with get_client(cast(Any, app)) as client:
         for role in Role:
@@ -173,7 +174,10 @@ def run(services: Services, requests: int, seed: int, outcome: Outcome) -> None:
 def _ask(operation: Any, client: Any, role: Role, count: int, seed: int, outcome: Outcome) -> None:
     """Make `count` requests of one operation, three of four as described, the others against the description."""
 
+    rng = random.Random(f"{seed} {role} {operation.label}")
+
     def ask(case: Any) -> None:
+        _name(case, rng)
         label, sent = operation.label, case.as_curl_command()
         try:
             response = case.call(session=client)
@@ -204,18 +208,16 @@ def _ask(operation: Any, client: Any, role: Role, count: int, seed: int, outcome
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        cases = st.builds(_named, operation.as_strategy(mode), st.integers(0, 2**32))
+        cases = operation.as_strategy(mode)
         with contextlib.suppress(Unsatisfiable):  # nothing about it can be against the description
             hypothesis.seed(f"{seed} {role} {mode} {operation.label}")(few(hypothesis.given(cases)(ask)))()
 
 
-def _named(case: Any, seed: int) -> Any:
-    """Return the case with most of its values replaced by plausible ones."""
-    rng = random.Random(seed)
+def _name(case: Any, rng: random.Random) -> None:
+    """Replace most values of a case by plausible ones."""
     for part in (case.path_parameters, case.query, case.body):
         if isinstance(part, dict):
             _replace(part, rng)
-    return case
 
 
 def _replace(fields: dict[str, Any], rng: random.Random) -> None:
@@ -248,13 +250,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=20261125)
+    parser.add_argument("--only", default="", help="Ask only operations with this in method and path.")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)
     started = time.monotonic()
     outcome = Outcome(tell=functools.partial(print, flush=True))
     with tempfile.TemporaryDirectory(prefix="answerwell-fuzz-") as folder:
         with open_services(Settings(data=Path(folder)), load=fake) as services:
-            run(services, given.requests, given.seed, outcome)
+            run(services, given.requests, given.seed, outcome, given.only)
     sys.stdout.write(
         f"{outcome.requests} requests in {time.monotonic() - started:.0f} s, answered "
         f"{', '.join(f'{status}: {count}' for status, count in sorted(outcome.in_all.items()))}; "
