@@ -64,6 +64,8 @@ LEAST: dict[str, Role] = {
     "POST /edit/{ref}": CONTRIBUTOR,
     "POST /edit/{ref}/replay": CONTRIBUTOR,
     "POST /edit/{ref}/review": CONTRIBUTOR,
+    "GET /edit/{ref}/history": CONTRIBUTOR,
+    "POST /edit/{ref}/restore": CONTRIBUTOR,
     "POST /v1/items/{item}/publish": PUBLISHER,
     "GET /v1/items/{item}/revisions": AGENT,
     "GET /v1/items/{item}/revisions/{n}": AGENT,
@@ -151,6 +153,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /edit/duplicates": {"title": "a"},
     "POST /edit/{ref}": {"title": f"{MARK} anew", "based_on": "1"},
     "POST /edit/{ref}/review": {"action": "withdraw"},
+    "POST /edit/{ref}/restore": {"revision": "1", "based_on": "1"},
     "POST /vote/{ref}": {"helpful": "yes", "revision": "1"},
     "POST /people": {"action": "add", "email": "new@example.org", "role": "customer", "space": "lake"},
 }
