@@ -74,6 +74,9 @@ LEAST: dict[str, Role] = {
     "POST /v1/items/{item}/merge-preview": CONTRIBUTOR,
     "GET /v1/items/{item}/reviews": CONTRIBUTOR,
     "GET /v1/items/{item}/status": CONTRIBUTOR,
+    "GET /v1/gaps": CONTRIBUTOR,
+    "GET /v1/gaps/{number}": CONTRIBUTOR,
+    "POST /v1/gaps/{number}/{act}": CONTRIBUTOR,
     "GET /v1/items/{item}/editing": CONTRIBUTOR,
     "GET /v1/items/{item}/schedule": CONTRIBUTOR,
     "GET /v1/reviews": CONTRIBUTOR,
@@ -234,6 +237,7 @@ def sent(client: TestClient, route: str, item: str, headers: dict[str, str]) -> 
         "n": "1",
         "key": "new-1",
         "action": "retire",
+        "act": "draft",
         "digest": digest_of(PICTURE),
     }
     for name, value in {**names, "product": "tv", "topic": "wifi", "secret": "nothing"}.items():
