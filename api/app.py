@@ -17,6 +17,7 @@ from api.routes import (
     duplicates,
     events,
     fixed_answers,
+    gaps,
     health,
     history,
     ingest,
@@ -42,6 +43,7 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
         services.follower.start()
         if services.postman is not None:
             services.postman.start()
+        services.rounds.start()
         async with metrics.observed(services):
             yield
         if closing:
@@ -59,7 +61,7 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
     app.state.services = services
     errors.install(app)
     metrics.install(app)
-    editing = (items, review, drafts, history, schedule, bulk, replay, duplicates, fixed_answers)
+    editing = (items, review, drafts, history, schedule, bulk, replay, duplicates, gaps, fixed_answers)
     for module in (search, answer, *editing, attachments, events, ingest, accounts, health):
         app.include_router(module.router)
     web.install(app)
