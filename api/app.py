@@ -12,6 +12,7 @@ from api.routes import (
     accounts,
     answer,
     bulk,
+    cases,
     drafts,
     duplicates,
     events,
@@ -57,7 +58,7 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
     errors.install(app)
     metrics.install(app)
     editing = (items, review, drafts, history, schedule, bulk, replay, duplicates, fixed_answers)
-    for module in (search, answer, *editing, events, ingest, accounts, health):
+    for module in (search, answer, *editing, cases, events, ingest, accounts, health):
         app.include_router(module.router)
     web.install(app)
     _describe_problem(app)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ingest.follower import Follower
 from ingest.generations import Generations, Opened
 from ingest.indexer import Indexer
+from ingest.redaction.process import Redactor
 from kb import schedule
 from kb.db import Database
 from kb.errors import Misconfigured
@@ -47,6 +48,8 @@ class Services:
     """Completes follow-up questions; None: the rules do."""
     writer: "Writer | None" = None
     """Asks a language model, where one is configured."""
+    redactor: Redactor = field(default_factory=Redactor)
+    """Finds personal data in cases; its process starts with the first."""
 
     @property
     def generation(self) -> Opened:
@@ -76,6 +79,7 @@ class Services:
 
     def close(self) -> None:
         self.follower.close()
+        self.redactor.close()
         self.events.close()
         self.db.dispose()
 
