@@ -28,8 +28,9 @@ types:
 imports:
 	$(BIN)/lint-imports
 
+# A worker for each core; a file's tests stay together, as they share what is dear to make.
 unit:
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses logical --dist loadfile $(PYTEST_ARGS)
 
 # A browser and axe-core for the tests of the pages; without root or npm those tests skip with a reason.
 browser:

@@ -11,6 +11,7 @@ from api.errors import Problem
 from api.routes import (
     accounts,
     answer,
+    attachments,
     bulk,
     cases,
     drafts,
@@ -58,7 +59,7 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
     errors.install(app)
     metrics.install(app)
     editing = (items, review, drafts, history, schedule, bulk, replay, duplicates, fixed_answers)
-    for module in (search, answer, *editing, cases, events, ingest, accounts, health):
+    for module in (search, answer, *editing, attachments, cases, events, ingest, accounts, health):
         app.include_router(module.router)
     web.install(app)
     _describe_problem(app)

@@ -15,6 +15,7 @@ from kb import schedule
 from kb.db import Database
 from kb.errors import Misconfigured
 from kb.events import EventLog, pseudonym
+from kb.file_store import FileStore
 from kb.settings import Settings
 from retrieval.embed import Embedder, load_embedder
 from retrieval.followup import Rewriter
@@ -67,6 +68,11 @@ class Services:
     @property
     def embedder(self) -> Embedder:
         return self.generation.embedder
+
+    @property
+    def files(self) -> FileStore:
+        """Images and attachments."""
+        return FileStore(self.settings.files_folder)
 
     def visitor(self, name: str | None) -> str | None:
         """Return the pseudonym of a person, key or visitor for the event log."""

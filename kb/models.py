@@ -363,6 +363,40 @@ class Draft(SQLModel, table=True):
     saved_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
 
 
+class Attachment(SQLModel, table=True):
+    """A file that items may use, once for all that hold the same. What it holds is in the data folder."""
+
+    __tablename__ = "attachment"
+    digest: str = Field(primary_key=True, max_length=64)
+    """SHA-256 of what it holds, hexadecimal."""
+    media: str = Field(max_length=100)
+    """Its type, as told by what it holds."""
+    size: int = Field(sa_type=BigInteger)
+    """In bytes."""
+    name: str = Field(max_length=100)
+    """As it was called when it came."""
+    added_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+
+
+class AttachmentUpload(SQLModel, table=True):
+    """That somebody sent the file, and so may use it."""
+
+    __tablename__ = "attachment_upload"
+    digest: str = Field(primary_key=True, foreign_key="attachment.digest", max_length=64)
+    person: str = Field(primary_key=True, max_length=200)
+    at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    """When last."""
+
+
+class AttachmentUse(SQLModel, table=True):
+    """That a revision names the file. Not a foreign key: an import may name a file before it is here."""
+
+    __tablename__ = "attachment_use"
+    revision_id: int = Field(sa_column=Column(BigId, ForeignKey("revision.id"), primary_key=True, autoincrement=False))
+    digest: str = Field(primary_key=True, max_length=64, index=True)
+    item_id: int = Field(sa_type=BigId, foreign_key="item.id", index=True)
+
+
 class Wording(SQLModel, table=True):
     """A question that a fixed answer's live revision answers, as `kb.content.title_key` folds it."""
 

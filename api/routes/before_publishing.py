@@ -9,9 +9,9 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from api.deps import WriterDep
-from api.routes.editing import Sent
 from api.routes.replay import replayed
 from api.web import Page
+from api.web.editor import Sent
 from kb.access import Role
 from kb.errors import Conflict, InvalidInput
 from retrieval.duplicates import near_duplicates

@@ -23,7 +23,7 @@ LimitQuery = Annotated[int, Query(ge=1, le=CANDIDATES)]
 LeastQuery = Annotated[float, Query(ge=0, le=1, description="Least probability.")]
 
 
-class DraftIn(TextsIn):
+class Unwritten(TextsIn):
     """A text that is not an item yet. Missing texts are empty."""
 
     lang: str | None = Field(default=None, max_length=16, description="Default: told from the text.")
@@ -133,7 +133,7 @@ class MergeRequest(Shape):
 
 @router.post("/duplicates", operation_id="check_draft")
 def check_draft(
-    parts: ServicesDep, reader: ReaderDep, body: DraftIn, limit: LimitQuery = 5, least: LeastQuery = SHOWN
+    parts: ServicesDep, reader: ReaderDep, body: Unwritten, limit: LimitQuery = 5, least: LeastQuery = SHOWN
 ) -> NearDuplicates:
     """Return the published items that say what a draft says, likeliest first. Nothing is kept. For contributors."""
     reader.require(Role.CONTRIBUTOR, "look for duplicates")

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from api.web import words
+
 LANGUAGES = ("en", "zh")
 NAMES = {"en": "English", "zh": "中文"}
 
@@ -219,25 +221,6 @@ CATALOGUE: dict[str, dict[str, str]] = {
         "when": "When (UTC)",
         "who": "Who",
         "what": "What",
-        "near": "Says it already",
-        "near_look": "Look for near duplicates",
-        "near_none": "Nothing published says the same.",
-        "same_by": "{share} % likely the same",
-        "contradicts": "It says otherwise:",
-        "before_publishing": "What publishing would change",
-        "replay_look": "Ask the questions of the last days",
-        "replay_hint": "Of the revision that is saved; nothing is published by it.",
-        "replay_of": "{questions} questions of {days} days and judged ones, with revision {n} in the index",
-        "replay_refused": "This cannot be replayed:",
-        "replay_nothing": "No question would be answered otherwise.",
-        "replay_from": "from {title}",
-        "nothing": "nothing",
-        "and_more": "and {count} more",
-        "outcome_broken": "Would break",
-        "outcome_lost": "Would lose",
-        "outcome_newly_answered": "Would newly answer",
-        "outcome_taken": "Would take from another",
-        "outcome_other": "Otherwise changed",
         "error_401": "This link opens nothing any more",
         "error_401_help": "It was used already, or it is too old. Ask whoever sent it for a new one, or search:",
         "error_403": "You may not do this",
@@ -464,25 +447,6 @@ CATALOGUE: dict[str, dict[str, str]] = {
         "when": "时间（UTC）",
         "who": "操作者",
         "what": "操作",
-        "near": "已有的相同内容",
-        "near_look": "查找重复内容",
-        "near_none": "没有已发布的内容与之相同。",
-        "same_by": "相同的可能性为{share}%",
-        "contradicts": "说法不一致：",
-        "before_publishing": "发布后会有什么变化",
-        "replay_look": "用近期的提问试一试",
-        "replay_hint": "以已保存的版本为准，不会因此发布。",
-        "replay_of": "{days}天内的提问和评测题共{questions}个，索引中加入第{n}版",
-        "replay_refused": "无法重放：",
-        "replay_nothing": "没有问题的回答会改变。",
-        "replay_from": "原为{title}",
-        "nothing": "无",
-        "and_more": "还有{count}个",
-        "outcome_broken": "将失去正确回答",
-        "outcome_lost": "将不再由本文回答",
-        "outcome_newly_answered": "将新增回答",
-        "outcome_taken": "将取代其他文章",
-        "outcome_other": "其他变化",
         "error_401": "这个链接已失效",
         "error_401_help": "它已被使用或已过期。请向发送者索取新链接，或者搜索：",
         "error_403": "您没有权限这样做",
@@ -499,6 +463,8 @@ CATALOGUE: dict[str, dict[str, str]] = {
         "list_separator": "、",
     },
 }
+
+words.add_to(CATALOGUE)
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 

@@ -16,6 +16,7 @@ from ingest.sources.dita import DitaSource
 from ingest.sources.docx import DocxSource
 from ingest.sources.github import GitHubSource
 from ingest.sources.html import HtmlSource
+from ingest.sources.jira import JiraSource
 from ingest.sources.jsonl import JsonlSource
 from ingest.sources.mallard import MallardSource
 from ingest.sources.markdown import MarkdownSource
@@ -31,6 +32,7 @@ _ORDERED: tuple[Source, ...] = (
     BeirSource(),
     ZendeskSource(),
     ConfluenceSource(),
+    JiraSource(),
     MediaWikiSource(),
     WordPressSource(),
     MallardSource(),

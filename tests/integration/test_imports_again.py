@@ -49,6 +49,14 @@ def confluence(path: Path) -> int:
     return sum(status == "current" for _, status in newest.values())
 
 
+def jira(path: Path) -> int:
+    """Issues of all pages: what each page says is their total."""
+    pages = [json.loads(file.read_text(encoding="utf-8")) for file in path.glob("jira_issues_page_[0-9].json")]
+    totals = {page["total"] for page in pages}
+    assert len(totals) == 1
+    return int(totals.pop())
+
+
 def pages(path: Path) -> int:
     """Files of Mallard or DITA."""
     return len([*path.glob("*.page"), *path.rglob("*.dita")])
@@ -58,6 +66,7 @@ SAMPLES: list[tuple[str, Callable[[Path], int]]] = [
     ("import/mediawiki/smallwiki-latest-pages-articles.xml", mediawiki),
     ("import/wxr", wordpress),
     ("import/perceval/confluence", confluence),
+    ("import/perceval/jira", jira),
     ("raw/gnome_mallard_en", pages),
     ("import/dita", pages),
 ]

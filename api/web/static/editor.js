@@ -8,12 +8,13 @@ class Editor {
     this.preview = document.querySelector("#preview");
     this.unsaved = document.querySelector("#unsaved");
     this.changed = "changed" in form.dataset;
-    form.addEventListener("input", (event) => this.typed(event));
-    form.addEventListener("compositionend", () => this.later());
+    // Fields of the form stand beside it, too: what happens in them does not pass through it.
+    document.addEventListener("input", (event) => event.target.form === form && this.typed(event));
+    document.addEventListener("compositionend", (event) => event.target.form === form && this.later());
     form.addEventListener("submit", () => {
       this.changed = false;
     });
-    for (const button of form.querySelectorAll("[data-piece]")) {
+    for (const button of document.querySelectorAll("[data-piece]")) {
       button.addEventListener("click", (event) => {
         event.preventDefault();
         this.piece(button);
@@ -73,7 +74,7 @@ class Editor {
   pressed(event) {
     if (!(event.ctrlKey || event.metaKey) || event.isComposing) return;
     const action = event.key === "s" ? "save" : event.key === "Enter" ? "publish" : null;
-    const button = action && this.form.querySelector(`button[value=${action}]`);
+    const button = action && document.querySelector(`button[form=editor][value=${action}]`);
     if (!button) return;
     event.preventDefault();
     this.form.requestSubmit(button);
