@@ -18,6 +18,7 @@ from api.routes import (
     duplicates,
     events,
     fixed_answers,
+    gaps,
     health,
     history,
     ingest,
@@ -41,6 +42,7 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.follower.start()
+        services.rounds.start()
         async with metrics.observed(services):
             yield
         if closing:
@@ -58,7 +60,7 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
     app.state.services = services
     errors.install(app)
     metrics.install(app)
-    editing = (items, review, drafts, history, schedule, bulk, replay, duplicates, fixed_answers)
+    editing = (items, review, drafts, history, schedule, bulk, replay, duplicates, gaps, fixed_answers)
     for module in (search, answer, *editing, attachments, cases, events, ingest, accounts, health):
         app.include_router(module.router)
     web.install(app)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ingest.follower import Follower
+from ingest.gap_rounds import GapRounds
 from ingest.generations import Generations, Opened
 from ingest.indexer import Indexer
 from ingest.redaction.process import Redactor
@@ -44,6 +45,7 @@ class Services:
     searcher: Searcher
     events: EventLog
     follower: Follower
+    rounds: GapRounds
     pseudonym_key: str
     rewriter: Rewriter | None = None
     """Completes follow-up questions; None: the rules do."""
@@ -84,6 +86,7 @@ class Services:
             self.searcher.reranking.reranker.load()
 
     def close(self) -> None:
+        self.rounds.close()
         self.follower.close()
         self.redactor.close()
         self.events.close()
@@ -150,13 +153,15 @@ def open_services(settings: Settings, *, load: Load | None = None, on_progress: 
         answerable=settings.answerable,
     )
     writer = open_writer(settings)
+    follower = Follower(generations, searcher, opened, do_due=partial(schedule.run_due, db))
     return Services(
         settings=settings,
         db=db,
         generations=generations,
         searcher=searcher,
         events=EventLog(db),
-        follower=Follower(generations, searcher, opened, do_due=partial(schedule.run_due, db)),
+        follower=follower,
+        rounds=GapRounds(db, searcher, lambda: follower.current),
         pseudonym_key=db.meta("pseudonym_key"),
         rewriter=_rewriter(writer),
         writer=writer,

@@ -110,6 +110,7 @@ def draft_article(session: Session, case: Item, *, actor: Principal, visitor: st
     link = Happened(
         kind=EventKind.LINK,
         role=actor.role.value,
+        space=actor.space,
         visitor=visitor,
         item_id=article.id,
         text=content.issue or content.title,

@@ -215,6 +215,7 @@ def delete(session: Session, item: Item, *, actor: Principal) -> int:
     seq = changes.record(session, item.id, Operation.DELETE, actor=actor.subject)
     duplicates.forget(session, item)
     redirects.forget(session, item)
+    pending.forget_gaps(session, item)
     for table in (Passage, ItemLabel, Review, Plan, Draft, Wording, AttachmentUse, Revision):
         session.exec(sql_delete(table).where(col(table.item_id) == item.id))
     session.delete(item)

@@ -66,6 +66,9 @@ LEAST: dict[str, Role] = {
     "GET /edit/{ref}": CONTRIBUTOR,
     "POST /edit/{ref}": CONTRIBUTOR,
     "POST /edit/{ref}/replay": CONTRIBUTOR,
+    "POST /edit/{ref}/review": CONTRIBUTOR,
+    "GET /edit/{ref}/history": CONTRIBUTOR,
+    "POST /edit/{ref}/restore": CONTRIBUTOR,
     "POST /v1/items/{item}/publish": PUBLISHER,
     "GET /v1/items/{item}/revisions": AGENT,
     "GET /v1/items/{item}/revisions/{n}": AGENT,
@@ -74,6 +77,9 @@ LEAST: dict[str, Role] = {
     "POST /v1/items/{item}/merge-preview": CONTRIBUTOR,
     "GET /v1/items/{item}/reviews": CONTRIBUTOR,
     "GET /v1/items/{item}/status": CONTRIBUTOR,
+    "GET /v1/gaps": CONTRIBUTOR,
+    "GET /v1/gaps/{number}": CONTRIBUTOR,
+    "POST /v1/gaps/{number}/{act}": CONTRIBUTOR,
     "GET /v1/items/{item}/editing": CONTRIBUTOR,
     "GET /v1/items/{item}/schedule": CONTRIBUTOR,
     "GET /v1/reviews": CONTRIBUTOR,
@@ -154,6 +160,8 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /edit/preview": {"title": "a"},
     "POST /edit/duplicates": {"title": "a"},
     "POST /edit/{ref}": {"title": f"{MARK} anew", "based_on": "1"},
+    "POST /edit/{ref}/review": {"action": "withdraw"},
+    "POST /edit/{ref}/restore": {"revision": "1", "based_on": "1"},
     "POST /vote/{ref}": {"helpful": "yes", "revision": "1"},
     "POST /people": {"action": "add", "email": "new@example.org", "role": "customer", "space": "lake"},
 }
@@ -234,6 +242,7 @@ def sent(client: TestClient, route: str, item: str, headers: dict[str, str]) -> 
         "n": "1",
         "key": "new-1",
         "action": "retire",
+        "act": "draft",
         "digest": digest_of(PICTURE),
     }
     for name, value in {**names, "product": "tv", "topic": "wifi", "secret": "nothing"}.items():
