@@ -11,11 +11,13 @@ from api.errors import Problem
 from api.routes import (
     accounts,
     answer,
+    attachments,
     bulk,
     drafts,
     duplicates,
     events,
     fixed_answers,
+    gaps,
     health,
     history,
     ingest,
@@ -39,6 +41,7 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.follower.start()
+        services.rounds.start()
         async with metrics.observed(services):
             yield
         if closing:
@@ -56,8 +59,8 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
     app.state.services = services
     errors.install(app)
     metrics.install(app)
-    editing = (items, review, drafts, history, schedule, bulk, replay, duplicates, fixed_answers)
-    for module in (search, answer, *editing, events, ingest, accounts, health):
+    editing = (items, review, drafts, history, schedule, bulk, replay, duplicates, gaps, fixed_answers)
+    for module in (search, answer, *editing, attachments, events, ingest, accounts, health):
         app.include_router(module.router)
     web.install(app)
     _describe_problem(app)

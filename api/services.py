@@ -8,12 +8,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ingest.follower import Follower
+from ingest.gap_rounds import GapRounds
 from ingest.generations import Generations, Opened
 from ingest.indexer import Indexer
 from kb import schedule
 from kb.db import Database
 from kb.errors import Misconfigured
 from kb.events import EventLog, pseudonym
+from kb.file_store import FileStore
 from kb.settings import Settings
 from retrieval.embed import Embedder, load_embedder
 from retrieval.followup import Rewriter
@@ -42,6 +44,7 @@ class Services:
     searcher: Searcher
     events: EventLog
     follower: Follower
+    rounds: GapRounds
     pseudonym_key: str
     rewriter: Rewriter | None = None
     """Completes follow-up questions; None: the rules do."""
@@ -65,6 +68,11 @@ class Services:
     def embedder(self) -> Embedder:
         return self.generation.embedder
 
+    @property
+    def files(self) -> FileStore:
+        """Images and attachments."""
+        return FileStore(self.settings.files_folder)
+
     def visitor(self, name: str | None) -> str | None:
         """Return the pseudonym of a person, key or visitor for the event log."""
         return pseudonym(self.pseudonym_key, name) if name is not None else None
@@ -75,6 +83,7 @@ class Services:
             self.searcher.reranking.reranker.load()
 
     def close(self) -> None:
+        self.rounds.close()
         self.follower.close()
         self.events.close()
         self.db.dispose()
@@ -140,13 +149,15 @@ def open_services(settings: Settings, *, load: Load | None = None, on_progress: 
         answerable=settings.answerable,
     )
     writer = open_writer(settings)
+    follower = Follower(generations, searcher, opened, do_due=partial(schedule.run_due, db))
     return Services(
         settings=settings,
         db=db,
         generations=generations,
         searcher=searcher,
         events=EventLog(db),
-        follower=Follower(generations, searcher, opened, do_due=partial(schedule.run_due, db)),
+        follower=follower,
+        rounds=GapRounds(db, searcher, lambda: follower.current),
         pseudonym_key=db.meta("pseudonym_key"),
         rewriter=_rewriter(writer),
         writer=writer,

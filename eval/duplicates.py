@@ -87,7 +87,7 @@ def collect(folder: Path, embedder: Embedder, *, tell: Tell) -> Collected:
     judged = load(folder)
     with knowledge_base(judged.name, corpus_of(judged), embedder, tell=tell) as kb:
         if (folder / "pairs.jsonl").is_file():
-            rows = _lines(folder / "pairs.jsonl", "a", "b", "label")
+            rows = lines(folder / "pairs.jsonl", "a", "b", "label")
             texts = sorted({row[side] for row in rows for side in ("a", "b")})
             tell(f"{judged.name}: comparing {len(rows)} pairs")
             vectors = embedder.embed_passages(texts)
@@ -117,7 +117,7 @@ def collect(folder: Path, embedder: Embedder, *, tell: Tell) -> Collected:
                 ],
                 {True: 0, False: 0},
             )
-        whole = {row["_id"]: row["full_text"] for row in _lines(folder / "queries.jsonl", "_id", "full_text")}
+        whole = {row["_id"]: row["full_text"] for row in lines(folder / "queries.jsonl", "_id", "full_text")}
         cases, missed = [], {True: 0, False: 0}
         tell(f"{judged.name}: checking {len(judged.queries)} drafts")
         for query in judged.judged():
@@ -298,7 +298,8 @@ def record(collected: Sequence[Collected], embedder: str) -> Path:
     return update("duplicates", {embedder: part(any_scale=False), ANY: part(any_scale=True), "run": run})
 
 
-def _lines(path: Path, *fields: str) -> list[dict[str, Any]]:
+def lines(path: Path, *fields: str) -> list[dict[str, Any]]:
+    """Return the rows of a JSON Lines file. Raises UnreadableSource for one that lacks a field."""
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():

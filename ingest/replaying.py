@@ -166,23 +166,36 @@ def _states(
     texts: Sequence[str],
 ) -> tuple[IndexState, IndexState]:
     """Return the engine as it is and as it would be, for readers of `scope`."""
-    shelf = Remembering(Readable(session, scope, opened.index.generation))
-    fixed = fixed_now(session, scope, texts, opened.index.generation)
+    before = state_now(session, opened, searcher, scope, texts)
 
     def fixed_then(question: str) -> tuple[int, str] | None:
         if title_key(question) in draft.wordings:
             return draft.item, revision.title
-        found = fixed(question)
+        found = before.fixed(question)
         return found if found is not None and found[0] != draft.item else None
 
-    before = IndexState(
-        opened.index.preview(), shelf, scope, opened.embedder, searcher.risk, searcher.answerable, fixed
-    )
-    after = replace(before, index=opened.index.preview([draft.change]), shelf=WithDraft(shelf, draft), fixed=fixed_then)
-    return before, after
+    index, shelf = opened.index.preview([draft.change]), WithDraft(before.shelf, draft)
+    return before, replace(before, index=index, shelf=shelf, fixed=fixed_then)
 
 
-def fixed_now(session: Session, scope: Scope, texts: Collection[str], generation: int) -> Fixed:
+def state_now(
+    session: Session,
+    opened: Opened,
+    searcher: Searcher,
+    scope: Scope,
+    texts: Collection[str],
+    filters: Filters = Filters(),
+) -> IndexState:
+    """Return the engine as it is, for readers of `scope` who ask these questions."""
+    shelf = Remembering(Readable(session, scope, opened.index.generation))
+    fixed = fixed_now(session, scope, texts, opened.index.generation, filters)
+    embedder, risk, answerable = opened.embedder, searcher.risk, searcher.answerable
+    return IndexState(opened.index.preview(), shelf, scope, embedder, risk, answerable, fixed, filters)
+
+
+def fixed_now(
+    session: Session, scope: Scope, texts: Collection[str], generation: int, filters: Filters = Filters()
+) -> Fixed:
     """Return what gives item and title of the answer that is fixed for one of these questions."""
     worded: set[str] = set()
     for some in items.batched(sorted(folded(texts)), 500):
@@ -191,7 +204,7 @@ def fixed_now(session: Session, scope: Scope, texts: Collection[str], generation
     def fixed(question: str) -> tuple[int, str] | None:
         if title_key(question) not in worded:
             return None
-        found = fixed_answer(session, scope, question, filters=Filters(), lang=None, generation=generation)
+        found = fixed_answer(session, scope, question, filters=filters, lang=None, generation=generation)
         return (found[0].item_id, found[0].title) if found is not None else None
 
     return fixed

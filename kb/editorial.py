@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import delete as sql_delete
 from sqlmodel import Session, col, select
 
-from kb import audit, changes, duplicates, pending, redirects
+from kb import attachments, audit, changes, duplicates, pending, redirects
 from kb.access import Principal, Role, root_space_id
 from kb.content import Content, Profile, checked_content, checked_profile, title_key
 from kb.errors import Conflict, NotFound, StaleRevision, shown
 from kb.models import (
+    AttachmentUse,
     Draft,
     Facet,
     Item,
@@ -214,7 +215,8 @@ def delete(session: Session, item: Item, *, actor: Principal) -> int:
     seq = changes.record(session, item.id, Operation.DELETE, actor=actor.subject)
     duplicates.forget(session, item)
     redirects.forget(session, item)
-    for table in (Passage, ItemLabel, Review, Plan, Draft, Wording, Revision):
+    pending.forget_gaps(session, item)
+    for table in (Passage, ItemLabel, Review, Plan, Draft, Wording, AttachmentUse, Revision):
         session.exec(sql_delete(table).where(col(table.item_id) == item.id))
     session.delete(item)
     session.flush()
@@ -301,6 +303,7 @@ def _add_revision(
     )
     session.add(revision)
     session.flush()
+    attachments.note_uses(session, item, revision, actor=actor)
     item.draft_revision_id = revision.id
     session.add(item)
     return revision

@@ -40,6 +40,8 @@ class Happened:
     data: dict[str, Any] = field(default_factory=dict)
     uid: str = field(default_factory=new_uid)
     at: datetime = field(default_factory=now)
+    space: int | None = None
+    """Where it has that role, as `kb.access.Principal.space`."""
 
     def row(self) -> dict[str, Any]:
         return {
@@ -47,6 +49,7 @@ class Happened:
             "kind": self.kind,
             "at": self.at,
             "role": self.role,
+            "space_id": self.space,
             "visitor": self.visitor,
             "parent": self.parent,
             "item_id": self.item_id,

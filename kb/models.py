@@ -137,6 +137,22 @@ class PairState(StrEnum):
     MERGED = "merged"
 
 
+class GapState(StrEnum):
+    """Where a gap stands. Only its questions' answers close it: see docs/decisions/0024-gaps-and-replay.md."""
+
+    OPEN = "open"
+    DRAFTED = "drafted"
+    """A draft, or a staged edit, is to answer it."""
+    RESOLVED = "resolved"
+    """Said to be answered; its questions have not been asked again yet."""
+    CLOSED = "closed"
+    """Its questions are answered."""
+    REOPENED = "reopened"
+    """Its questions are not answered, or not any more."""
+    IGNORED = "ignored"
+    """Nothing is to answer it; `reason` says why."""
+
+
 class EventKind(StrEnum):
     SEARCH = "search"
     ANSWER = "answer"
@@ -361,6 +377,40 @@ class Draft(SQLModel, table=True):
     data: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     """`content` and `profile`."""
     saved_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+
+
+class Attachment(SQLModel, table=True):
+    """A file that items may use, once for all that hold the same. What it holds is in the data folder."""
+
+    __tablename__ = "attachment"
+    digest: str = Field(primary_key=True, max_length=64)
+    """SHA-256 of what it holds, hexadecimal."""
+    media: str = Field(max_length=100)
+    """Its type, as told by what it holds."""
+    size: int = Field(sa_type=BigInteger)
+    """In bytes."""
+    name: str = Field(max_length=100)
+    """As it was called when it came."""
+    added_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+
+
+class AttachmentUpload(SQLModel, table=True):
+    """That somebody sent the file, and so may use it."""
+
+    __tablename__ = "attachment_upload"
+    digest: str = Field(primary_key=True, foreign_key="attachment.digest", max_length=64)
+    person: str = Field(primary_key=True, max_length=200)
+    at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    """When last."""
+
+
+class AttachmentUse(SQLModel, table=True):
+    """That a revision names the file. Not a foreign key: an import may name a file before it is here."""
+
+    __tablename__ = "attachment_use"
+    revision_id: int = Field(sa_column=Column(BigId, ForeignKey("revision.id"), primary_key=True, autoincrement=False))
+    digest: str = Field(primary_key=True, max_length=64, index=True)
+    item_id: int = Field(sa_type=BigId, foreign_key="item.id", index=True)
 
 
 class Wording(SQLModel, table=True):
@@ -643,6 +693,7 @@ class Event(SQLModel, table=True):
     __tablename__ = "event"
     __table_args__ = (
         Index("ix_event_kind_at", "kind", "at"),
+        Index("ix_event_item_id_kind", "item_id", "kind"),
         {"sqlite_autoincrement": True},
     )
     id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
@@ -651,6 +702,8 @@ class Event(SQLModel, table=True):
     kind: EventKind = Field(sa_type=word(EventKind))
     at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
     role: str = Field(max_length=16)
+    space_id: int | None = None
+    """Where who acted has that role, as `kb.access.Principal.space`."""
     visitor: str | None = Field(default=None, max_length=64)
     """Pseudonym: a keyed hash, never a name or address."""
     parent: str | None = Field(default=None, max_length=32, index=True)
@@ -659,6 +712,60 @@ class Event(SQLModel, table=True):
     text: str = ""
     """The question, or issue of a case, as typed, cut to 1,000 characters."""
     data: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+
+
+class Gap(SQLModel, table=True):
+    """What readers of a space asked, in one sense, and were not answered. `id` is its number for people, and stays."""
+
+    __tablename__ = "gap"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    space_id: int = Field(foreign_key="space.id", index=True)
+    """Of those who asked."""
+    state: GapState = Field(default=GapState.OPEN, sa_type=word(GapState), index=True)
+    item_id: int | None = Field(default=None, sa_type=BigId, foreign_key="item.id", index=True)
+    """The item that is to answer it."""
+    revision_id: int | None = Field(default=None, sa_type=BigId)
+    """The revision that is: of a staged edit, not the live one."""
+    reason: str = Field(default="", max_length=1000)
+    answered: float = 0.0
+    """Share of its askings that are answered now, 0 to 1, when last asked again."""
+    proved_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When its questions were last asked again."""
+    opened_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    changed_by: str | None = Field(default=None, max_length=200)
+    changed_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    """Since when it is in its state, and who put it there."""
+
+
+class GapQuestion(SQLModel, table=True):
+    """A question of a gap, as readers of one kind asked it; or a case that no item solves."""
+
+    __tablename__ = "gap_question"
+    __table_args__ = (
+        Index("ix_gap_question_key", "key"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    gap_id: int = Field(sa_type=BigId, foreign_key="gap.id", index=True)
+    key: str = Field(max_length=500)
+    """The question as `kb.content.title_key` folds it."""
+    text: str
+    """As it was last asked."""
+    lang: str = Field(max_length=16)
+    role: str = Field(max_length=16)
+    """Of who asked: anonymous, customer or agent, who stands for all of staff."""
+    space_id: int | None = Field(default=None, foreign_key="space.id")
+    """Where they have that role, as `kb.access.Principal.space`."""
+    case_id: int | None = Field(default=None, sa_type=BigId, foreign_key="item.id", index=True)
+    """The case whose issue it is; None: it was asked."""
+    times: int
+    """How often it failed in the days that were looked back at last."""
+    last_at: datetime = Field(sa_type=UTCDateTime)
+    answered: bool = False
+    """Whether it is answered now, when last asked again."""
+    central: float = 0.0
+    """Cosine with the middle of its gap's questions."""
 
 
 class QuestionVector(SQLModel, table=True):

@@ -3,10 +3,23 @@
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import delete as sql_delete
+from sqlalchemy import update as sql_update
 from sqlmodel import Session, col, select
 
 from kb.access import Principal
-from kb.models import Draft, Item, Plan, PlannedAction, PlanOutcome, Review, ReviewOutcome, State, now
+from kb.models import (
+    Draft,
+    Gap,
+    GapQuestion,
+    Item,
+    Plan,
+    PlannedAction,
+    PlanOutcome,
+    Review,
+    ReviewOutcome,
+    State,
+    now,
+)
 
 
 def open_review(session: Session, item: Item) -> Review | None:
@@ -67,3 +80,9 @@ def end_plans_of_retired(session: Session, item: Item, *, actor: Principal) -> N
     """Cancel every plan: what a person retires does not come back by itself."""
     for plan in open_plans(session, item):
         end_plan(session, plan, PlanOutcome.CANCELLED, actor=actor, reason="it was retired before")
+
+
+def forget_gaps(session: Session, item: Item) -> None:
+    """Take an item that is about to be deleted for good out of the gaps: as their answer, and as a case of theirs."""
+    session.exec(sql_update(Gap).where(col(Gap.item_id) == item.id).values(item_id=None, revision_id=None))
+    session.exec(sql_delete(GapQuestion).where(col(GapQuestion.case_id) == item.id))

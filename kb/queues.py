@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, true
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from kb.access import Principal, Role, readable, scope_of
@@ -16,6 +17,8 @@ OLD = timedelta(days=30)
 """A draft that nobody touched for so long is old."""
 SOON = timedelta(days=30)
 """What expires within it is expiring."""
+_OPEN = aliased(Review)
+"""The open review of an item: it has one at most."""
 
 
 class Queue(StrEnum):
@@ -44,6 +47,8 @@ class Row:
     author: str | None
     written_at: str
     """ISO 8601, UTC: of the newest revision."""
+    review: Review | None
+    """The one that is open."""
 
 
 def counts(session: Session, actor: Principal) -> dict[Queue, int]:
@@ -57,23 +62,33 @@ def counts(session: Session, actor: Principal) -> dict[Queue, int]:
 def listed(
     session: Session, actor: Principal, queue: Queue, *, text: str = "", limit: int = 50, offset: int = 0
 ) -> Sequence[Row]:
-    """Return the items of a queue, last written first; `text`: only those with it in their title, or of that number.
+    """Return the items of a queue, last written first (in review: longest waiting first).
+
+    `text`: only those with it in their title, or of that number.
 
     Raises Forbidden below contributor.
     """
     statement = (
-        select(Item, Revision)
+        select(Item, Revision, _OPEN)
         .join(Revision, _newest())
+        .outerjoin(_OPEN, and_(col(_OPEN.item_id) == Item.id, col(_OPEN.outcome).is_(None)))
         .where(_writable(session, actor), _condition(queue, actor))
-        .order_by(col(Revision.id).desc())
+        .order_by(col(_OPEN.id) if queue == Queue.IN_REVIEW else col(Revision.id).desc())
         .limit(limit)
         .offset(offset)
     )
     if text.strip():
         statement = statement.where(_named(text))
     return [
-        Row(item, revision.title, revision.n, revision.author, revision.created_at.isoformat(timespec="seconds"))
-        for item, revision in session.exec(statement)
+        Row(
+            item,
+            revision.title,
+            revision.n,
+            revision.author,
+            revision.created_at.isoformat(timespec="seconds"),
+            review,
+        )
+        for item, revision, review in session.exec(statement)
     ]
 
 

@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     support_url: str | None = Field(default=None, description="Where 'contact support' leads; default: no link.")
     community_url: str | None = Field(default=None, description="Where 'ask the community' leads; default: no link.")
     upload_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, description="Largest upload to /v1/ingest, in bytes.")
+    attachment_bytes: int = Field(
+        default=20 * 1024 * 1024, ge=1024, description="Largest image or attachment of an item, in bytes."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
     log_format: Literal["text", "json"] = Field(default="text", description="Form of log lines on standard error.")
     shared_data: Path | None = Field(
@@ -159,6 +162,11 @@ class Settings(BaseSettings):
     @property
     def index_folder(self) -> Path:
         return self.data / "index"
+
+    @property
+    def files_folder(self) -> Path:
+        """Images and attachments, by what they hold."""
+        return self.data / "files"
 
     @property
     def adapters_folder(self) -> Path:

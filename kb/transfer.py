@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 
-from kb import changes, fixed, items, pending, redirects
+from kb import attachments, changes, fixed, items, pending, redirects
 from kb.access import Principal, Role
 from kb.content import Content, Profile, checked_content, checked_profile, choice, storable, title_key
 from kb.db import Database
@@ -320,6 +320,7 @@ def _add_revision(session: Session, item_id: int, record: dict[str, Any]) -> int
     )
     session.add(revision)
     session.flush()
+    attachments.keep_uses(session, revision)
     assert revision.id is not None
     return revision.id
 

@@ -172,6 +172,8 @@ class State:
     answerable: float
     fixed: Callable[[str], tuple[int, str] | None]
     """Item and title of the answer that is fixed for a question."""
+    filters: Filters = field(default_factory=Filters)
+    """What a reader restricts the search to."""
 
     def seen(self, questions: Sequence[str], vectors: Vectors) -> list[Seen]:
         """Return what readers are told to each question, in the order given."""
@@ -183,7 +185,7 @@ class State:
         known = vectors(searched)
         queries = [Query(analyze_here(text), known[text], language(text)) for text in searched]
         found = [
-            self.index.search(query, scope=self.scope, filters=Filters(), limit=max(DEPTH, 5 * CONSIDERED))
+            self.index.search(query, scope=self.scope, filters=self.filters, limit=max(DEPTH, 5 * CONSIDERED))
             for query in queries
         ]
         self.shelf.recheck({int(passage) for candidates in found for passage in candidates.passage})
@@ -204,7 +206,7 @@ class State:
             asked=asked,
             searched=searched,
             limit=CONSIDERED,
-            filters=None,
+            filters=self.filters,
             lang=None,
         )
         results = Results(

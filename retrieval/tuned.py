@@ -44,6 +44,16 @@ class Likeness:
 
 
 @dataclass(frozen=True, slots=True)
+class Nearness:
+    """Least cosines at which `retrieval.clusters` takes two questions for one."""
+
+    within: float
+    """Of questions in one language."""
+    across: float
+    """Of questions in two."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tuned:
     """What the runs recorded in the file came to."""
 
@@ -57,12 +67,17 @@ class Tuned:
     """By name of the embedder."""
     likeness: dict[str, dict[str, Likeness]]
     """By name of the embedder and group: zh, other."""
+    nearness: dict[str, Nearness]
+    """By name of the embedder."""
 
     def confidence_of(self, embedder: str) -> Confidence:
         return self.confidence.get(embedder, self.confidence[ANY])
 
     def likeness_of(self, embedder: str) -> dict[str, Likeness]:
         return self.likeness.get(embedder, self.likeness[ANY])
+
+    def nearness_of(self, embedder: str) -> Nearness:
+        return self.nearness.get(embedder, self.nearness[ANY])
 
 
 def read() -> dict[str, Any]:
@@ -93,6 +108,7 @@ def _tuned() -> Tuned:
         environment_weight=document["environment"]["weight"],
         confidence={name: confidence(part) for name, part in document["confidence"].items() if name != "run"},
         likeness={name: likeness(part) for name, part in document["duplicates"].items() if name != "run"},
+        nearness={name: Nearness(**part) for name, part in document["gaps"].items() if name != "run"},
     )
 
 

@@ -65,17 +65,20 @@ def migrated_postgres(postgres_url: str) -> str:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An empty, migrated database of each kind."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/kb.sqlite3"
-    else:
-        server, template = request.getfixturevalue("postgres_url"), request.getfixturevalue("migrated_postgres")
-        name = f"t{uuid4().hex}"
-        _create_database(server, name, template)
-        url = _with_database(server, name)
-    database = Database(url)
+    template = request.getfixturevalue("migrated_postgres") if request.param == "postgresql" else "template1"
+    database = Database(new_database(request, request.param, tmp_path, template))
     database.migrate()
     yield database
     database.dispose()
+
+
+def new_database(request: pytest.FixtureRequest, kind: str, folder: Path, template: str = "template1") -> str:
+    """Return the URL of a new database: with no tables, or on PostgreSQL with those of `template`."""
+    if kind == "sqlite":
+        return f"sqlite:///{folder}/kb.sqlite3"
+    server, name = request.getfixturevalue("postgres_url"), f"t{uuid4().hex}"
+    _create_database(server, name, template)
+    return _with_database(server, name)
 
 
 @pytest.fixture

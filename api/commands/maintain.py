@@ -16,9 +16,11 @@ from api.commands.adapt import said, said_of_fusion
 from api.commands.common import FAULTS, OK, DataOption, JsonOption, emit, out, say, services, settings
 from api.services import open_database
 from ingest.verify import verify as run_verify
-from kb import changes, generations, items
+from kb import attachments, changes, generations, items
 from kb.access import SYSTEM, scope_of
+from kb.db import Database
 from kb.errors import KBError
+from kb.file_store import FileStore
 from kb.models import Generation
 from kb.settings import Settings
 from retrieval import own_fusion
@@ -55,13 +57,15 @@ def verify(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare the index with the database. Leaves with 4 if something is wrong."""
+    """Compare the index with the database, and the files of items with what they were. Leaves with 4 if something is
+    wrong."""
     with services(data) as opened:
         result = run_verify(
             opened.db, opened.index, opened.embedder.fingerprint, sample=sample, on_progress=None if as_json else say
         )
+        lost = attachments.faults(opened.db, opened.files)
     if as_json:
-        emit(asdict(result))
+        emit(asdict(result) | {"files": lost})
     else:
         out.print(
             f"{result.items} items, {result.passages} live passages, {result.indexed} in the index; "
@@ -72,8 +76,11 @@ def verify(
             out.print(f"note: {note}", markup=False, highlight=False)
         for fault in result.faults:
             out.print(f"fault: {fault}", markup=False, highlight=False, style="red")
-        out.print("All is well." if not result.faults else "Mend it with: kb rebuild")
-    raise typer.Exit(FAULTS if result.faults else OK)
+        for fault in lost:
+            out.print(f"fault: {fault}", markup=False, highlight=False, style="red")
+        if result.faults or not lost:
+            out.print("All is well." if not result.faults else "Mend it with: kb rebuild")
+    raise typer.Exit(FAULTS if result.faults or lost else OK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +158,7 @@ def _database(loaded: Settings) -> list[Check]:
         return [
             Check("database", True, f"{db.dialect}, migration {db.version()}, {count} published items, change {seq}"),
             _index(loaded, seq, active),
+            _files(loaded, db),
             *([_model(loaded, active.embedder)] if active is not None and active.embedder != loaded.embedder else []),
             *([_adapter(loaded, active.fingerprint)] if active is not None else []),
             *([_own_fusion(loaded, active.fingerprint)] if active is not None else []),
@@ -176,6 +184,15 @@ def _index(loaded: Settings, seq: int, active: Generation | None) -> Check:
         f"generation {active.number}, {active.embedder}, {found.passages} passages, at change {found.watermark}"
         + (f", {behind} behind" if behind else ""),
     )
+
+
+def _files(loaded: Settings, db: Database) -> Check:
+    store = FileStore(loaded.files_folder)
+    with db.read() as session:
+        found, missing = attachments.count(session), attachments.missing(session, store)
+    if missing:
+        return Check("files", False, f"{missing} are not in {store.folder}; kb verify names them")
+    return Check("files", True, f"{found.files} images and attachments, {found.unused} used by nothing")
 
 
 def _adapter(loaded: Settings, fingerprint: str) -> Check:

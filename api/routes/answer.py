@@ -196,6 +196,7 @@ def _log(parts: Services, reader: Principal, filters: Given, result: Answer, ask
     happened = Happened(
         kind=EventKind.ANSWER,
         role=reader.role.value,
+        space=reader.space,
         visitor=parts.visitor(reader.subject),
         text=result.question,
         data={**answer_event(result, asked), "filters": filters.given},

@@ -9,9 +9,8 @@ from sqlmodel import Session
 from api.deps import ReaderDep, WriterDep
 from api.web import Page, editor, forms
 from api.web.editor import KINDS, Sent, Written
-from kb import editorial, queues, spaces
+from kb import editorial, queues, review, spaces
 from kb.access import Principal, Role
-from kb.content import Content
 from kb.errors import Conflict, Forbidden, InvalidInput, TooLarge
 from kb.models import Item, Kind, Revision
 from kb.queues import Queue
@@ -61,11 +60,11 @@ def create(request: Request, reader: WriterDep, said: Annotated[Sent, Form()]) -
         with page.services.db.write() as session:
             space = spaces.by_key(session, said.space).id if said.space else None
             item, revision = editorial.create(session, said.content(), said.profile(), actor=reader, space_id=space)
-            seq = _act(session, item, revision, reader, said.action)
+            seq = _act(session, item, revision, reader, said)
             number = item.number
     except (InvalidInput, TooLarge, Conflict, Forbidden) as error:
         return editor.form(page, reader, said, problem=error, space=said.space)
-    return editor.done(page, number, seq)
+    return editor.done(page, number, seq, said=_told(said))
 
 
 @router.post("/edit/preview")
@@ -81,10 +80,7 @@ def edit_page(request: Request, reader: ReaderDep, ref: str, saved: str = "") ->
     page = Page(request)
     if (elsewhere := editor.sign_in(page, reader)) is not None:
         return elsewhere
-    with page.services.db.read() as session:
-        item = editor.found(session, ref, reader)
-        said = Written.of(Content.of(editorial.newest_revision(session, item)), editorial.profile_of(session, item))
-    return editor.form(page, reader, said, item=item, saved=saved)
+    return editor.as_it_is(page, reader, ref, saved=saved)
 
 
 @router.post("/edit/{ref}")
@@ -109,20 +105,26 @@ def save(request: Request, reader: WriterDep, ref: str, said: Annotated[Sent, Fo
                 before, seq = editorial.profile_of(session, item), 0
                 if (wanted := said.profile(before)) != before:
                     seq = editorial.reprofile(session, item, wanted, actor=reader)
-                seq = _act(session, item, revision, reader, said.action) or seq
+                seq = _act(session, item, revision, reader, said) or seq
             number = item.number
     except (InvalidInput, TooLarge, Conflict, Forbidden) as error:
         with page.services.db.read() as session:
             item = editor.found(session, ref, reader)
         return editor.form(page, reader, said, item=item, problem=error, based_on=said.based_on)
-    return editor.done(page, number, seq)
+    return editor.done(page, number, seq, said=_told(said))
 
 
-def _act(session: Session, item: Item, revision: Revision, reader: Principal, action: str) -> int:
+def _act(session: Session, item: Item, revision: Revision, reader: Principal, said: Sent) -> int:
     """Do what the button pressed says, beyond saving; return the sequence number to wait for, 0 for none."""
-    if action == "publish":
+    if said.action == "publish":
         return editorial.publish(session, item, revision, actor=reader).seq
+    if said.action == "submit":
+        review.submit(session, item, actor=reader, message=said.message)
     return 0
+
+
+def _told(said: Sent) -> str:
+    return "submitted" if said.action == "submit" else "saved"
 
 
 def _queue(name: str, counts: dict[Queue, int]) -> Queue:

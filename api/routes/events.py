@@ -51,6 +51,7 @@ def add_event(parts: ServicesDep, reader: ReporterDep, body: EventIn) -> EventOu
     happened = Happened(
         kind=kind,
         role=reader.role.value,
+        space=reader.space,
         visitor=parts.visitor(f"{reader.subject}/{body.by}" if body.by is not None else reader.subject),
         parent=body.search,
         item_id=item.id,

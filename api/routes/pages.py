@@ -90,6 +90,7 @@ def results(
     searched = Happened(
         kind=EventKind.SEARCH,
         role=reader.role.value,
+        space=reader.space,
         visitor=page.visitor,
         text=found.question,
         data=search_event(found, mode="hybrid", filters=chosen),
@@ -185,6 +186,7 @@ def instant(request: Request, reader: ReaderDep, q: Text = "") -> Response:
     searched = Happened(
         kind=EventKind.SEARCH,
         role=reader.role.value,
+        space=reader.space,
         visitor=page.visitor,
         text=found.question,
         data=search_event(found, mode="hybrid", filters={}, instant=True),
@@ -237,6 +239,7 @@ def article(
             Happened(
                 kind=EventKind.CLICK,
                 role=reader.role.value,
+                space=reader.space,
                 visitor=page.visitor,
                 parent=origin,
                 item_id=number,
@@ -279,6 +282,7 @@ def vote(
         Happened(
             kind=EventKind.VOTE,
             role=reader.role.value,
+            space=reader.space,
             visitor=page.visitor,
             parent=parent or None,
             item_id=view.item.id,
@@ -361,6 +365,7 @@ def _log_answer(page: Page, said: Answer, reader: Principal, searched: str, aske
         Happened(
             kind=EventKind.ANSWER,
             role=reader.role.value,
+            space=reader.space,
             visitor=page.visitor,
             parent=searched or None,
             text=said.question,

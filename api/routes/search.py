@@ -84,6 +84,7 @@ def _search(
     happened = Happened(
         kind=EventKind.SEARCH,
         role=reader.role.value,
+        space=reader.space,
         visitor=parts.visitor(reader.subject),
         text=results.question,
         data=search_event(results, mode=mode.value, filters=filters.given),

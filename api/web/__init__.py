@@ -42,13 +42,15 @@ SECURITY_HEADERS = {
 
 def install(app: FastAPI) -> None:
     """Add the pages and their static files to the application."""
-    from api.routes import before_publishing, editing, pages, people, signing_in
+    from api.routes import before_publishing, editing, pages, people, reviewing, revisions, signing_in
 
     app.mount("/static", _Static(directory=_HERE / "static"), name="static")
     app.include_router(pages.router)
     app.include_router(signing_in.router)
     app.include_router(before_publishing.router)  # before /edit/{ref}
     app.include_router(editing.router)
+    app.include_router(reviewing.router)
+    app.include_router(revisions.router)
     app.include_router(people.router)
 
     @app.middleware("http")

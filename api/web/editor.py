@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from sqlmodel import Session
 
 from api.web import Page, forms, panels, rendering
-from kb import editorial, items, spaces
+from api.web.panels.desk import Desk
+from kb import editorial, items, pending, spaces
 from kb.access import Principal, Role, scope_of
 from kb.compose import FIELDS, compose
 from kb.content import Content, Profile, choice, labels
@@ -91,7 +92,7 @@ class Sent(Written):
     """A form as it was sent."""
 
     action: str = "save"
-    """Of the button pressed: save, publish or retire."""
+    """Of the button pressed: save, submit, publish or retire."""
     based_on: int | None = None
     message: str = ""
     space: str = ""
@@ -99,12 +100,15 @@ class Sent(Written):
     """Number of the item that is written, if it has one already."""
 
 
-def sign_in(page: Page, reader: Principal) -> Response | None:
-    """Return the way to the page of signing in, for who has not. Raises Forbidden below contributor."""
+def sign_in(page: Page, reader: Principal, to: str | None = None) -> Response | None:
+    """Return the way to the page of signing in (and to `to` from there), for who has not.
+
+    Raises Forbidden below contributor.
+    """
     if reader.subject is not None:
         reader.require(Role.CONTRIBUTOR, "write items")
         return None
-    return page.sign_in()
+    return page.sign_in(to)
 
 
 def found(session: Session, ref: str, reader: Principal) -> Item:
@@ -123,6 +127,14 @@ def done(page: Page, number: str, seq: int = 0, *, said: str = "saved") -> Respo
     return RedirectResponse(page.url(f"/edit/{number}", saved="searchable" if seen else said), 303)
 
 
+def as_it_is(page: Page, reader: Principal, ref: str, **values: Any) -> Response:
+    """Return the editor with what an item says now; `values` as `form` takes them."""
+    with page.services.db.read() as session:
+        item = found(session, ref, reader)
+        said = Written.of(Content.of(editorial.newest_revision(session, item)), editorial.profile_of(session, item))
+    return form(page, reader, said, item=item, **values)
+
+
 def form(
     page: Page,
     reader: Principal,
@@ -133,17 +145,22 @@ def form(
     based_on: int | None = None,
     saved: str = "",
     space: str = "",
+    typed: str = "",
 ) -> Response:
-    """Return the editor with a form that says `said`: of an item that the reader may write, else of one to be."""
+    """Return the editor with a form that says `said`: of an item that the reader may write, else of one to be.
+
+    `typed`: what was typed in the form of a panel that could not be done.
+    """
     with page.services.db.read() as session:
         mine = reader.spaces_of(session, Role.CONTRIBUTOR)
         every = spaces.all_spaces(session)
         role = reader.role_in(session, item.space_id) if item is not None else reader.role
         revision = editorial.newest_revision(session, item) if item is not None else None
         live = session.get(Revision, item.live_revision_id) if item is not None and item.live_revision_id else None
+        in_review = item is not None and pending.open_review(session, item) is not None
         desk = None
         if item is not None and revision is not None:
-            desk = panels.Desk(page, session, reader, role, item, revision)
+            desk = Desk(page, session, reader, role, item, revision)
         beside = panels.shown(desk)
     known: dict[str, Any] = {
         "item": item,
@@ -158,13 +175,16 @@ def form(
         "texts": FIELDS,
         "lists": LISTS,
         "based_on": based_on if based_on is not None else (revision.n if revision is not None else None),
-        "publishes": role.rank >= Role.PUBLISHER.rank and (item is None or item.kind is not Kind.FIXED),
+        "publishes": role.rank >= Role.PUBLISHER.rank
+        and not in_review
+        and (item is None or item.kind is not Kind.FIXED),
         "retires": role.rank >= Role.EDITOR.rank and item is not None and item.state is State.PUBLISHED,
         "problem": told(page, problem) if problem is not None else "",
         "conflict": isinstance(problem, StaleRevision),
         "saved": saved if page.words.has(f"said_{saved}") else "",
         "body_html": rendered(page, said) if item is not None else Markup(""),
         "panels": beside,
+        "typed": typed,
     }
     return page.render("edit_item.html", status=problem.status if problem is not None else 200, **known)
 

@@ -176,7 +176,7 @@ CATALOGUE: dict[str, dict[str, str]] = {
         "audience_partner": "Partners",
         "audience_customer": "Customers",
         "audience_public": "Everybody",
-        "message": "What changed (for the history)",
+        "message": "What changed (for the history, and for who reviews it)",
         "preview": "Preview",
         "markdown": "Markdown",
         "save_draft": "Save draft",
@@ -403,7 +403,7 @@ CATALOGUE: dict[str, dict[str, str]] = {
         "audience_partner": "合作伙伴",
         "audience_customer": "客户",
         "audience_public": "所有人",
-        "message": "修改说明（记入历史）",
+        "message": "修改说明（记入历史，供审核人阅读）",
         "preview": "预览",
         "markdown": "Markdown",
         "save_draft": "保存草稿",
@@ -491,6 +491,10 @@ class Words:
         if self.lang == "zh":
             return f"{day.year}年{day.month}月{day.day}日"
         return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+    def moment(self, moment: datetime) -> str:
+        """Return a moment to the minute, in UTC."""
+        return f"{self.date(moment)} {moment:%H:%M} UTC"
 
     def language(self, code: str) -> str:
         """Return the name of a language, its code where we have no name."""

@@ -12,17 +12,19 @@ from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 from ingest.plain import plain
+from kb.attachments import ADDRESS
 from retrieval.text import spans
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
 _TAGS = {
     "a", "blockquote", "br", "code", "del", "em", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
-    "mark", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul", "div", "span",
+    "img", "mark", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul", "div", "span",
 }  # fmt: skip
 _IDS = {"h2", "h3", "h4", "h5", "h6", "p", "ul", "ol", "pre", "table", "blockquote"}
 _ATTRIBUTES: dict[str, set[str]] = {
     **{tag: {"id"} for tag in _IDS},
     "a": {"href", "class"},
+    "img": {"src", "alt", "loading"},
     "ol": {"id", "start"},
     "span": {"class"},
     "td": {"align"},
@@ -48,8 +50,8 @@ def article(
 ) -> Markup:
     """Return the HTML of an article's Markdown.
 
-    `passages`: (id, Markdown) in order; each begins at an element with the id `p-<id>`. Images are not loaded: an
-    address elsewhere becomes a link with the text that `image` makes of the alternative text.
+    `passages`: (id, Markdown) in order; each begins at an element with the id `p-<id>`. Of images only our own are
+    loaded: an address elsewhere becomes a link with the text that `image` makes of the alternative text.
     """
     tokens = _MARKDOWN.parse(markdown)
     _anchor_passages(tokens, markdown, passages)
@@ -186,7 +188,7 @@ def relative_links(markdown: str) -> list[str]:
     for token in _MARKDOWN.parse(markdown):
         for child in token.children or ():
             href = str(child.attrGet("href") or "") if child.type == "link_open" else ""
-            if href and _is_relative(href):
+            if href and _is_relative(href) and not ADDRESS.fullmatch(href):
                 found.append(href)
     return list(dict.fromkeys(found))
 
@@ -205,7 +207,9 @@ def _inline(children: list[Token], resolve: Resolve, image: Callable[[str], str]
     for token in children:
         if token.type == "link_open":
             href = str(token.attrGet("href") or "")
-            if _is_relative(href):
+            if ADDRESS.fullmatch(href):
+                token.attrs = {"href": href}
+            elif _is_relative(href):
                 found = resolve(href)
                 token.attrs = {"href": found} if found else {}
             elif not href.startswith("#") and urlsplit(href).scheme not in _SCHEMES:
@@ -219,8 +223,11 @@ def _inline(children: list[Token], resolve: Resolve, image: Callable[[str], str]
 
 
 def _image(token: Token, image: Callable[[str], str]) -> list[Token]:
-    text = Token("text", "", 0, content=image(token.content) if token.content else "")
     href = str(token.attrGet("src") or "")
+    if ADDRESS.fullmatch(href):
+        token.attrs = {"src": href, "alt": "", "loading": "lazy"}  # the renderer fills in the alternative text
+        return [token]
+    text = Token("text", "", 0, content=image(token.content) if token.content else "")
     if urlsplit(href).scheme not in ("http", "https"):
         return [text] if text.content else []
     text.content = text.content or href
@@ -258,6 +265,8 @@ def _clean(html: str) -> Markup:
             return value if _ID.fullmatch(value) else None
         if name == "class":
             return value if value in ("cite",) else None
+        if name == "src":
+            return value if ADDRESS.fullmatch(value) else None
         return value
 
     return Markup(

@@ -133,6 +133,20 @@ def test_export_and_import_round_trip(kb: Run, folder: Path, tmp_path: Path, mon
     assert kb("ingest", str(folder), "--json")[1]["unchanged"] == 3, "the second one knows what the first has ingested"
 
 
+def test_backup_and_restore(kb: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kb("ingest", str(folder), "--json")
+    code, copied, _ = kb("backup", str(tmp_path / "safe"), "--json")
+    assert (code, copied["files"]) == (0, 0)
+    assert "is there already" in " ".join(kb("backup", str(tmp_path / "safe"))[2].split())
+    assert "has rows already" in " ".join(kb("restore", str(tmp_path / "safe"))[2].split())
+    monkeypatch.setenv("KB_DATA", str(tmp_path / "second"))
+    assert kb("restore", str(tmp_path / "safe"), "--json")[1]["rows"] == copied["rows"]
+    assert kb("search", "重置路由器", "--json")[1]["hits"][0]["external_id"] == "重置.md"
+    assert kb("verify")[0] == 0
+    monkeypatch.setenv("KB_DATA", str(tmp_path / "safe"))
+    assert kb("search", "重置路由器", "--json")[1]["hits"][0]["external_id"] == "重置.md", "a backup is a data folder"
+
+
 def test_spaces_and_keys(kb: Run) -> None:
     assert kb("space", "add", "lake", "--name", "Lake")[0] == 0
     assert kb("space", "list", "--json")[1]["spaces"][1] == {"key": "lake", "name": "Lake", "parent": "main"}

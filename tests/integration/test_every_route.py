@@ -16,13 +16,16 @@ from sqlmodel import Session, select
 from api.app import create_app
 from api.auth import csrf_token
 from api.services import Services
-from kb import accounts, browser_sessions, editorial, keys, review, spaces
+from kb import accounts, attachments, browser_sessions, editorial, keys, review, spaces
 from kb.access import SYSTEM, Role
 from kb.content import Content, Profile
+from kb.file_store import digest_of
 from kb.models import Account, Audience, AuditRow, Item, Kind, Revision, State
 
 MARK = "zyxmark"
 """In the texts of all items of this test that a customer may not read."""
+PICTURE = b"\x89PNG\r\n\x1a\n"
+"""Used by all items of this test."""
 NOBODY, CUSTOMER, AGENT = Role.ANONYMOUS, Role.CUSTOMER, Role.AGENT
 CONTRIBUTOR, PUBLISHER, EDITOR, ADMIN = Role.CONTRIBUTOR, Role.PUBLISHER, Role.EDITOR, Role.ADMIN
 
@@ -43,12 +46,15 @@ LEAST: dict[str, Role] = {
     "GET /a/{ref:path}": AGENT,
     "POST /vote/{ref}": AGENT,
     "POST /v1/events": AGENT,
+    "GET /files/{digest}/{name}": AGENT,  # of internal items; tests/integration/test_attachments.py has others
     # Writing, in the item's space.
     "POST /v1/items": CONTRIBUTOR,
     "PUT /v1/items/{item}": CONTRIBUTOR,
     "POST /v1/items/{item}/replay": CONTRIBUTOR,
     "GET /v1/items/{item}/duplicates": CONTRIBUTOR,
     "POST /v1/duplicates": CONTRIBUTOR,
+    "POST /v1/attachments": CONTRIBUTOR,
+    "POST /edit/attach": CONTRIBUTOR,
     "GET /edit": CONTRIBUTOR,
     "GET /edit/new": CONTRIBUTOR,
     "POST /edit/new": CONTRIBUTOR,
@@ -57,6 +63,9 @@ LEAST: dict[str, Role] = {
     "GET /edit/{ref}": CONTRIBUTOR,
     "POST /edit/{ref}": CONTRIBUTOR,
     "POST /edit/{ref}/replay": CONTRIBUTOR,
+    "POST /edit/{ref}/review": CONTRIBUTOR,
+    "GET /edit/{ref}/history": CONTRIBUTOR,
+    "POST /edit/{ref}/restore": CONTRIBUTOR,
     "POST /v1/items/{item}/publish": PUBLISHER,
     "GET /v1/items/{item}/revisions": AGENT,
     "GET /v1/items/{item}/revisions/{n}": AGENT,
@@ -65,6 +74,9 @@ LEAST: dict[str, Role] = {
     "POST /v1/items/{item}/merge-preview": CONTRIBUTOR,
     "GET /v1/items/{item}/reviews": CONTRIBUTOR,
     "GET /v1/items/{item}/status": CONTRIBUTOR,
+    "GET /v1/gaps": CONTRIBUTOR,
+    "GET /v1/gaps/{number}": CONTRIBUTOR,
+    "POST /v1/gaps/{number}/{act}": CONTRIBUTOR,
     "GET /v1/items/{item}/editing": CONTRIBUTOR,
     "GET /v1/items/{item}/schedule": CONTRIBUTOR,
     "GET /v1/reviews": CONTRIBUTOR,
@@ -143,6 +155,8 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /edit/preview": {"title": "a"},
     "POST /edit/duplicates": {"title": "a"},
     "POST /edit/{ref}": {"title": f"{MARK} anew", "based_on": "1"},
+    "POST /edit/{ref}/review": {"action": "withdraw"},
+    "POST /edit/{ref}/restore": {"revision": "1", "based_on": "1"},
     "POST /vote/{ref}": {"helpful": "yes", "revision": "1"},
     "POST /people": {"action": "add", "email": "new@example.org", "role": "customer", "space": "lake"},
 }
@@ -165,6 +179,7 @@ def client(services: Services) -> Iterator[TestClient]:
         spaces.add(session, "shore", name="Shore", parent="lake")
         spaces.add(session, "harbour", name="Harbour")
         accounts.add(session, "known@example.org", actor=SYSTEM, role="customer", space_id=space_id(session, "lake"))
+    attachments.upload(services.db, services.files, PICTURE, "x.png", most=100, actor=SYSTEM)
     with TestClient(create_app(services), raise_server_exceptions=False, follow_redirects=False) as opened:
         yield opened
 
@@ -177,7 +192,7 @@ def an_item(session: Session, state: State, kind: Kind = Kind.ARTICLE, space: st
     """Add an internal item of a space in a state; return its number."""
     item, revision = editorial.create(
         session,
-        Content(title=f"{MARK} text", body=f"{MARK} body"),
+        Content(title=f"{MARK} text", body=f"{MARK} body ![x](/files/{digest_of(PICTURE)}/x.png)"),
         Profile(kind=kind, audience=Audience.INTERNAL),
         actor=SYSTEM,
         space_id=space_id(session, space),
@@ -222,6 +237,8 @@ def sent(client: TestClient, route: str, item: str, headers: dict[str, str]) -> 
         "n": "1",
         "key": "new-1",
         "action": "retire",
+        "act": "draft",
+        "digest": digest_of(PICTURE),
     }
     for name, value in {**names, "product": "tv", "topic": "wifi", "secret": "nothing"}.items():
         path = path.replace(f"{{{name}}}", value)
@@ -232,6 +249,8 @@ def sent(client: TestClient, route: str, item: str, headers: dict[str, str]) -> 
     if route == "POST /v1/ingest":
         files = {"file": ("a.md", b"# Title\n\nText\n", "text/markdown")}
         return client.post(path, files=files, data={"name": "test"}, headers=headers)
+    if route in ("POST /v1/attachments", "POST /edit/attach"):
+        return client.post(path, files={"file": ("x.png", PICTURE)}, headers=headers)
     if route == "DELETE /v1/accounts/{email}/grants":
         return client.delete(path, params={"space": "lake"}, headers=headers)
     if route in FORMS:

@@ -2,35 +2,15 @@
 
 A panel's template finds its own values as `panel`, beside all that the page has (`item`, `revision`, `form`, ...). It
 lies outside the form of the text: what belongs to that says `form="editor"`, and a panel may have forms of its own.
+Where its values have `above`, and that is true, its template NAME_above.html is shown above the text.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from sqlmodel import Session
-
-from api.web import Page
-from kb.access import Principal, Role
-from kb.models import Item, Revision
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What a panel may look at: an item that the reader may write, and its newest revision."""
-
-    page: Page
-    session: Session
-    """To read with."""
-    reader: Principal
-    role: Role
-    """The reader's in the item's space."""
-    item: Item
-    revision: Revision
-
-    def at_least(self, role: Role) -> bool:
-        return self.role.rank >= role.rank
-
+from api.web.panels import review
+from api.web.panels.desk import Desk
+from kb.models import State
 
 Values = Callable[[Desk], Mapping[str, Any] | None]
 """What a panel shows of an item; None: nothing, it is left out."""
@@ -41,17 +21,19 @@ def _template_alone(_: Desk) -> Mapping[str, Any]:
 
 
 def _unless_retired(desk: Desk) -> Mapping[str, Any] | None:
-    return None if desk.item.state == "retired" else {}
+    return None if desk.item.state is State.RETIRED else {}
 
 
 PANELS: tuple[tuple[str, Values], ...] = (
+    ("review", review.values),
+    ("attach", _template_alone),
     ("duplicates", _template_alone),
     ("replay", _unless_retired),
     ("properties", _template_alone),
     ("preview", _template_alone),
 )
 """In the order in which they stand, below what can be done with the text."""
-NEW = frozenset({"duplicates", "properties", "preview"})
+NEW = frozenset({"attach", "duplicates", "properties", "preview"})
 """Those that an item which is not there yet has, too."""
 
 
