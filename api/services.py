@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from ingest.follower import Follower
 from ingest.gap_rounds import GapRounds
 from ingest.generations import Generations, Opened
 from ingest.indexer import Indexer
+from ingest.redaction.process import Redactor
 from kb import schedule
 from kb.db import Database
 from kb.errors import Misconfigured
@@ -55,6 +56,8 @@ class Services:
     """Asks a language model, where one is configured."""
     postman: Postman | None = None
     """Sends e-mails, where a mail server is set."""
+    redactor: Redactor = field(default_factory=Redactor)
+    """Finds personal data in cases; its process starts with the first."""
 
     @property
     def generation(self) -> Opened:
@@ -92,6 +95,7 @@ class Services:
         self.follower.close()
         if self.postman is not None:
             self.postman.close()
+        self.redactor.close()
         self.events.close()
         self.db.dispose()
 
