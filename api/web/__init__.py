@@ -42,11 +42,12 @@ SECURITY_HEADERS = {
 
 def install(app: FastAPI) -> None:
     """Add the pages and their static files to the application."""
-    from api.routes import before_publishing, editing, pages, people, reviewing, revisions, signing_in
+    from api.routes import before_publishing, editing, forgotten, pages, people, reviewing, revisions, signing_in
 
     app.mount("/static", _Static(directory=_HERE / "static"), name="static")
     app.include_router(pages.router)
     app.include_router(signing_in.router)
+    app.include_router(forgotten.router)
     app.include_router(before_publishing.router)  # before /edit/{ref}
     app.include_router(editing.router)
     app.include_router(reviewing.router)
@@ -201,6 +202,7 @@ class Page:
             "writes": self.may(Role.CONTRIBUTOR),
             "governs": self.may(Role.ADMIN),
             "csrf": self.csrf,
+            "mails": self.services.postman is not None,
         }
         html = _environment().get_template(template).render(**{**common, **values})
         response = HTMLResponse(html.encode("utf-8", "replace"), status)

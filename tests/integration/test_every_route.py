@@ -38,6 +38,7 @@ LEAST: dict[str, Role] = {
             "GET /search", "GET /written", "GET /instant", "GET /p/{product}", "GET /t/{topic}", "GET /v1/me",
             "GET /v1/spaces", "GET /sign-in", "POST /sign-in", "POST /sign-out", "GET /welcome/{secret}",
             "POST /welcome/{secret}", "GET /account", "POST /account/password", "POST /v1/me/sign-out",
+            "GET /forgotten", "POST /forgotten",
         ],
         NOBODY,
     ),
@@ -47,6 +48,9 @@ LEAST: dict[str, Role] = {
     "POST /vote/{ref}": AGENT,
     "POST /v1/events": AGENT,
     "GET /files/{digest}/{name}": AGENT,  # of internal items; tests/integration/test_attachments.py has others
+    # Capturing what was learnt from a case.
+    "POST /v1/cases": AGENT,
+    "POST /v1/cases/review": AGENT,
     # Writing, in the item's space.
     "POST /v1/items": CONTRIBUTOR,
     "PUT /v1/items/{item}": CONTRIBUTOR,
@@ -132,6 +136,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/items/{item}/merge": {"into": "KB-1"},
     "POST /v1/events": {"kind": "link", "item": "KB-1", "text": "a case"},
     "POST /v1/duplicates": {"title": "anything"},
+    "POST /v1/cases": {"number": "C-1", "title": f"{MARK} case", "space": "lake"},
+    "POST /v1/cases/review": {"number": "C-1", "title": "anything"},
     "POST /v1/duplicates/{number}/decide": {"state": "not_duplicate"},
     "POST /v1/fixed-answers": {"question": "q", "answer": "a", "space": "lake"},
     "PUT /v1/fixed-answers/{item}": {"question": "q", "answer": "a", "based_on": 1},
