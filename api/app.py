@@ -13,6 +13,7 @@ from api.routes import (
     answer,
     attachments,
     bulk,
+    cases,
     drafts,
     duplicates,
     events,
@@ -41,6 +42,8 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.follower.start()
+        if services.postman is not None:
+            services.postman.start()
         services.rounds.start()
         async with metrics.observed(services):
             yield
@@ -60,7 +63,7 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
     errors.install(app)
     metrics.install(app)
     editing = (items, review, drafts, history, schedule, bulk, replay, duplicates, gaps, fixed_answers)
-    for module in (search, answer, *editing, attachments, events, ingest, accounts, health):
+    for module in (search, answer, *editing, attachments, cases, events, ingest, accounts, health):
         app.include_router(module.router)
     web.install(app)
     _describe_problem(app)

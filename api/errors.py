@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+PERSONAL = ("/v1/cases", "/cases")
+"""Paths whose requests hold what customers said before it is redacted: no error says any of it again."""
+
 
 class Problem(BaseModel):
     """RFC 9457 problem details. `code` is stable; docs/errors.md lists all."""
@@ -81,7 +84,8 @@ def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
-    given = f", not {shown(first['input'])}" if "input" in first and first["type"] != "missing" else ""
+    told = "input" in first and first["type"] != "missing" and not request.url.path.startswith(PERSONAL)
+    given = f", not {shown(first['input'])}" if told else ""
     return problem(
         request,
         HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, iterparse
 
-from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]
-from defusedxml.ElementTree import iterparse  # type: ignore[import-untyped]
+from defusedxml.common import DefusedXmlException, DTDForbidden  # type: ignore[import-untyped]
+from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyped]
 
 from ingest.document import Limits
 from ingest.reading import checked_size
@@ -15,6 +15,17 @@ LOOK = 1 << 14
 """Bytes of a file that tell which XML it is."""
 _CHARACTERS_A_RECORD = 8
 """Times the text of a document that one record may hold, markup and older revisions included."""
+
+
+class _Parser(DefusedXMLParser):  # type: ignore[misc]
+    """Takes a document type that only names a DTD, which is never read; refuses declarations in the file itself."""
+
+    def __init__(self) -> None:
+        super().__init__(forbid_dtd=True, forbid_entities=True, forbid_external=True)
+
+    def defused_start_doctype_decl(self, name: str, sysid: str, pubid: str, has_internal_subset: int) -> None:
+        if has_internal_subset:
+            raise DTDForbidden(name, sysid, pubid)
 
 
 def local(tag: str) -> str:
@@ -33,8 +44,9 @@ def elements(
     """Yield the outermost elements of the local names `names`, whole, in order; the rest is not kept.
 
     Of children named in `last_only` an element holds the last alone (older revisions of a page). A yielded element is
-    forgotten afterwards. A document type is refused, and with it entities. Raises TooLarge for the file or an element
-    over the limits, UnreadableSource if the file is not XML (what came before was good).
+    forgotten afterwards. Declarations in the file are refused, and with them entities; a DTD that it names is not read.
+    Raises TooLarge for the file or an element over the limits, UnreadableSource if the file is not XML (what came
+    before was good).
     """
     if checked_size(path, limits.export_bytes) == 0:
         raise UnreadableSource(f"{shown(path.name)} is empty")
@@ -43,7 +55,7 @@ def elements(
     characters = 0
     try:
         with path.open("rb") as file:
-            for event, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
+            for event, element in iterparse(file, events=("start", "end"), parser=_Parser()):
                 if event == "start":
                     opened.append(element)
                     if len(opened) > limits.nesting:

@@ -117,7 +117,12 @@ class EventLog:
 def write(db: Database, events: Sequence[Happened]) -> None:
     """Write events at once, in one transaction. Raises Unavailable."""
     with db.write() as session:
-        session.connection().execute(insert(Event), [happened.row() for happened in events])
+        record(session, events)
+
+
+def record(session: Session, events: Sequence[Happened]) -> None:
+    """Write events in the caller's transaction."""
+    session.connection().execute(insert(Event), [happened.row() for happened in events])
 
 
 def recent(session: Session, kind: EventKind, *, limit: int = 100) -> Sequence[Event]:

@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
 
+from ingest.redaction.process import Redactor
 from kb import passwords
 from kb.db import Database
 from kb.settings import Settings
@@ -102,11 +104,18 @@ def _with_database(server: str, name: str) -> str:
     return f"{base.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
 
 
+@pytest.fixture(scope="session")
+def redactor() -> Iterator[Redactor]:
+    """What finds personal data, for all tests: its process takes seconds to start."""
+    with Redactor() as shared:
+        yield shared
+
+
 @pytest.fixture
-def services(db: Database, tmp_path: Path) -> Iterator["Services"]:
+def services(db: Database, tmp_path: Path, redactor: Redactor) -> Iterator["Services"]:
     """All parts over an empty knowledge base on each kind of database, with the fake embedder; nothing running."""
     from api.services import open_services
 
     url = db.url.render_as_string(hide_password=False)
     with open_services(Settings(data=tmp_path, database_url=url), load=fake) as opened:
-        yield opened
+        yield replace(opened, redactor=redactor)

@@ -9,9 +9,8 @@ import typer
 
 from api.commands.common import JsonOption, emit, say
 from ingest.redaction import Placeholders, find, replaced
-from ingest.redaction.find import LANGUAGES
+from ingest.redaction.find import language_of
 from kb.errors import InvalidInput, NotFound, shown
-from retrieval.language import language
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +24,7 @@ def redact(
 ) -> None:
     """Print a text with placeholders for personal data and secrets; with --json what was found, for review."""
     text = _text(file)
-    chosen = lang if lang is not None else _language(text)
+    chosen = lang if lang is not None else language_of(text)
     findings = find(text, chosen)
     redacted = replaced(text, findings, numbering := Placeholders())
     if as_json:
@@ -47,17 +46,3 @@ def _text(file: Path) -> str:
         raise InvalidInput(f"{shown(str(file))} is not UTF-8 text; convert it first") from error
     except OSError as error:
         raise InvalidInput(f"{shown(str(file))} cannot be read: {error.strerror}") from error
-
-
-def _language(text: str) -> str:
-    """Return the language that the text is in. Raises InvalidInput for one without recognisers."""
-    seen = language(text)
-    if seen == "und":
-        return LANGUAGES[0]
-    if seen not in LANGUAGES:
-        raise InvalidInput(
-            f"the text looks like {shown(seen)}, and names are only found in {' and '.join(LANGUAGES)};"
-            " --lang en finds numbers, addresses and keys all the same",
-            field="lang",
-        )
-    return seen

@@ -138,7 +138,7 @@ def check_draft(
     """Return the published items that say what a draft says, likeliest first. Nothing is kept. For contributors."""
     reader.require(Role.CONTRIBUTOR, "look for duplicates")
     found = near_duplicates(parts.searcher, body.content(), lang=body.lang, reader=reader, limit=limit, least=least)
-    return NearDuplicates(duplicates=[_near(one) for one in found])
+    return NearDuplicates(duplicates=[near_out(one) for one in found])
 
 
 @router.get("/items/{item}/duplicates", operation_id="list_item_duplicates")
@@ -150,7 +150,7 @@ def list_item_duplicates(
     with parts.db.read() as session:
         view = items.view(session, item, scope_of(session, reader))
     found = duplicates_of(parts.searcher, view, reader=reader, limit=limit, least=least)
-    return NearDuplicates(duplicates=[_near(one) for one in found])
+    return NearDuplicates(duplicates=[near_out(one) for one in found])
 
 
 @router.get("/duplicates", operation_id="list_duplicates")
@@ -227,7 +227,7 @@ def unmerge_item(parts: ServicesDep, reader: WriterDep, item: str, wait: WaitQue
     return searchable(parts, result, wait)
 
 
-def _near(one: Duplicate) -> NearDuplicate:
+def near_out(one: Duplicate) -> NearDuplicate:
     item = one.view.item
     return NearDuplicate(
         item=item.number,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from ingest.redaction.findings import PLACEHOLDER, Finding, Kind, settled
 from ingest.redaction.widths import folded
 from kb.errors import InvalidInput, TooLarge, shown
+from retrieval.language import language
 
 LANGUAGES = ("en", "zh")
 MOST_CHARACTERS = 1_000_000
@@ -30,7 +31,7 @@ def find(text: str, lang: str) -> list[Finding]:
         return []
     from ingest.redaction import engine  # spaCy and Presidio take seconds: only who redacts waits for them
 
-    plain = PLACEHOLDER.sub(lambda match: "\n" * len(match[0]), folded(text))
+    plain = readable(text)
     raw = [
         Finding(kind, s, e, text[s:e], score)
         for kind, start, end, score in engine.found(plain, primary)
@@ -38,6 +39,33 @@ def find(text: str, lang: str) -> list[Finding]:
     ]
     first = settled(text, raw)
     return settled(text, [*first, *_again(plain, text, first)])
+
+
+def language_of(text: str) -> str:
+    """Return the language whose model reads the names of a text. Raises InvalidInput for one that has none."""
+    seen = language(text)
+    if seen == "und":
+        return LANGUAGES[0]
+    if seen not in LANGUAGES:
+        raise InvalidInput(
+            f"the text looks like {shown(seen)}, and names are only found in {' and '.join(LANGUAGES)};"
+            " name the language yourself: --lang en finds numbers, addresses and keys all the same",
+            field="lang",
+        )
+    return seen
+
+
+def places(plain: str, value: str) -> Iterator[tuple[int, int]]:
+    """Yield where a value stands as a word of its own; both in half width."""
+    before = r"(?<![A-Za-z0-9])" if value[0].isascii() and value[0].isalnum() else ""
+    after = r"(?![A-Za-z0-9])" if value[-1].isascii() and value[-1].isalnum() else ""
+    for match in re.finditer(before + re.escape(value) + after, plain):
+        yield match.span()
+
+
+def readable(text: str) -> str:
+    """Return a text as rules read it: in half width, placeholders blank, each character where it was."""
+    return PLACEHOLDER.sub(lambda match: "\n" * len(match[0]), folded(text))
 
 
 def _lines(plain: str, kind: Kind, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -59,9 +87,6 @@ def _again(plain: str, text: str, found: list[Finding]) -> Iterator[Finding]:
         value = plain[finding.start : finding.end]
         if len(value) < 2:
             continue
-        before = r"(?<![A-Za-z0-9])" if value[0].isascii() and value[0].isalnum() else ""
-        after = r"(?![A-Za-z0-9])" if value[-1].isascii() and value[-1].isalnum() else ""
-        for match in re.finditer(before + re.escape(value) + after, plain):
-            start, end = match.span()
+        for start, end in places(plain, value):
             if start != finding.start:
                 yield replace(finding, start=start, end=end, text=text[start:end], score=_AGAIN_SCORE)

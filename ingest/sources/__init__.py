@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ingest.document import Document, Failure, ReadOptions, Source
 from ingest.sources.beir import BeirSource
+from ingest.sources.bugzilla import BugzillaSource
 from ingest.sources.confluence import ConfluenceSource
 from ingest.sources.csv import CsvSource
 from ingest.sources.discourse import DiscourseSource
@@ -33,6 +34,7 @@ _ORDERED: tuple[Source, ...] = (
     ZendeskSource(),
     ConfluenceSource(),
     JiraSource(),
+    BugzillaSource(),
     MediaWikiSource(),
     WordPressSource(),
     MallardSource(),

@@ -38,6 +38,7 @@ LEAST: dict[str, Role] = {
             "GET /search", "GET /written", "GET /instant", "GET /p/{product}", "GET /t/{topic}", "GET /v1/me",
             "GET /v1/spaces", "GET /sign-in", "POST /sign-in", "POST /sign-out", "GET /welcome/{secret}",
             "POST /welcome/{secret}", "GET /account", "POST /account/password", "POST /v1/me/sign-out",
+            "GET /forgotten", "POST /forgotten",
         ],
         NOBODY,
     ),
@@ -47,6 +48,9 @@ LEAST: dict[str, Role] = {
     "POST /vote/{ref}": AGENT,
     "POST /v1/events": AGENT,
     "GET /files/{digest}/{name}": AGENT,  # of internal items; tests/integration/test_attachments.py has others
+    # Capturing what was learnt from a case.
+    "POST /v1/cases": AGENT,
+    "POST /v1/cases/review": AGENT,
     # Writing, in the item's space.
     "POST /v1/items": CONTRIBUTOR,
     "PUT /v1/items/{item}": CONTRIBUTOR,
@@ -64,6 +68,8 @@ LEAST: dict[str, Role] = {
     "POST /edit/{ref}": CONTRIBUTOR,
     "POST /edit/{ref}/replay": CONTRIBUTOR,
     "POST /edit/{ref}/review": CONTRIBUTOR,
+    "GET /edit/{ref}/history": CONTRIBUTOR,
+    "POST /edit/{ref}/restore": CONTRIBUTOR,
     "POST /v1/items/{item}/publish": PUBLISHER,
     "GET /v1/items/{item}/revisions": AGENT,
     "GET /v1/items/{item}/revisions/{n}": AGENT,
@@ -130,6 +136,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/items/{item}/merge": {"into": "KB-1"},
     "POST /v1/events": {"kind": "link", "item": "KB-1", "text": "a case"},
     "POST /v1/duplicates": {"title": "anything"},
+    "POST /v1/cases": {"number": "C-1", "title": f"{MARK} case", "space": "lake"},
+    "POST /v1/cases/review": {"number": "C-1", "title": "anything"},
     "POST /v1/duplicates/{number}/decide": {"state": "not_duplicate"},
     "POST /v1/fixed-answers": {"question": "q", "answer": "a", "space": "lake"},
     "PUT /v1/fixed-answers/{item}": {"question": "q", "answer": "a", "based_on": 1},
@@ -154,6 +162,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /edit/duplicates": {"title": "a"},
     "POST /edit/{ref}": {"title": f"{MARK} anew", "based_on": "1"},
     "POST /edit/{ref}/review": {"action": "withdraw"},
+    "POST /edit/{ref}/restore": {"revision": "1", "based_on": "1"},
     "POST /vote/{ref}": {"helpful": "yes", "revision": "1"},
     "POST /people": {"action": "add", "email": "new@example.org", "role": "customer", "space": "lake"},
 }

@@ -57,6 +57,13 @@ def jira(path: Path) -> int:
     return int(totals.pop())
 
 
+def bugzilla(path: Path) -> int:
+    """Bugs of an XML file that were shown to who exported it, or of the REST API."""
+    if path.suffix == ".json":
+        return len(json.loads(path.read_text(encoding="utf-8"))["bugs"])
+    return len(ET.parse(path).findall("bug"))
+
+
 def pages(path: Path) -> int:
     """Files of Mallard or DITA."""
     return len([*path.glob("*.page"), *path.rglob("*.dita")])
@@ -67,6 +74,9 @@ SAMPLES: list[tuple[str, Callable[[Path], int]]] = [
     ("import/wxr", wordpress),
     ("import/perceval/confluence", confluence),
     ("import/perceval/jira", jira),
+    ("import/perceval/bugzilla/bugzilla_bugs_details.xml", bugzilla),
+    ("import/perceval/bugzilla/bugzilla_bugs_details_next.xml", bugzilla),
+    ("import/perceval/bugzilla/bugzilla_rest_bugs.json", bugzilla),
     ("raw/gnome_mallard_en", pages),
     ("import/dita", pages),
 ]
