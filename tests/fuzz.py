@@ -209,8 +209,10 @@ def _ask(operation: Any, client: Any, role: Role, count: int, seed: int, outcome
             suppress_health_check=list(HealthCheck),
         )
         cases = operation.as_strategy(mode)
+        seeded = hypothesis.seed(f"{seed} {role} {mode} {operation.label}")
+        asked: Any = seeded(few(hypothesis.given(cases)(ask)))
         with contextlib.suppress(Unsatisfiable):  # nothing about it can be against the description
-            hypothesis.seed(f"{seed} {role} {mode} {operation.label}")(few(hypothesis.given(cases)(ask)))()
+            asked()
 
 
 def _name(case: Any, rng: random.Random) -> None:
