@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ingest.document import Document
 from ingest.redaction import Finding, Placeholders, replaced
@@ -53,6 +54,6 @@ def redacted(document: Document, find: Find) -> Document:
         numbering.leave_free(text)
     found = found_in(every, lang, find)
     kept = iter([replaced(text, of, numbering) for (_, text), of in zip(every, found, strict=True)])
-    values = {name: next(kept) for name in TEXTS}
-    labels = {name: tuple(next(kept) for _ in given) for name, given in lists}
-    return replace(document, **values, **labels, lang=document.lang or lang, owner=None, url=None)
+    values: dict[str, Any] = {name: next(kept) for name in TEXTS}
+    values |= {name: tuple(next(kept) for _ in given) for name, given in lists}
+    return replace(document, **values, lang=document.lang or lang, owner=None, url=None)
