@@ -209,8 +209,8 @@ def _ask(operation: Any, client: Any, role: Role, count: int, seed: int, outcome
             suppress_health_check=list(HealthCheck),
         )
         cases = operation.as_strategy(mode)
-        seeded: Any = hypothesis.seed(f"{seed} {role} {mode} {operation.label}")
-        asked: Any = seeded(few(hypothesis.given(cases)(ask)))
+        seeded = cast(Any, hypothesis.seed)(f"{seed} {role} {mode} {operation.label}")
+        asked = seeded(few(cast(Any, hypothesis.given)(cases)(ask)))
         with contextlib.suppress(Unsatisfiable):  # nothing about it can be against the description
             asked()
 
