@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from api.web.words import attachments, before_publishing, history, reviewing, translations
+from api.web.words import applying, attachments, before_publishing, history, reviewing, translations
 
 Pairs = Mapping[str, tuple[str, str]]
 ROOMS: tuple[Pairs, ...] = (
     before_publishing.WORDS,
     attachments.WORDS,
+    applying.WORDS,
     reviewing.WORDS,
     history.WORDS,
     translations.WORDS,
