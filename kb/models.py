@@ -528,6 +528,8 @@ class Passage(SQLModel, table=True):
     search_text: str
     """Plain text of title, path and passage: what is analyzed and embedded."""
     embedding_hash: str = Field(max_length=64)
+    applies: str = ""
+    """What its section applies to, as `kb.applies.Applies.stored`; empty: to all."""
     chunker: str = Field(max_length=32)
     """Version of the chunker that cut it."""
 
