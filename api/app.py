@@ -42,6 +42,8 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.follower.start()
+        if services.postman is not None:
+            services.postman.start()
         services.rounds.start()
         async with metrics.observed(services):
             yield

@@ -37,6 +37,7 @@ class SearchHit(Shape):
     confidence: str
     updated_at: str
     path: str = Field(description="Headings above the passage.")
+    applies_to: dict[str, list[str]] = Field(description="What the passage is for, by facet; {}: all.")
     passage: str = Field(description="The item's best passage, Markdown.")
     passage_id: int
     score: float = Field(description="Orders the hits of one search; means nothing across searches.")
@@ -73,6 +74,7 @@ class CitationOut(Shape):
     title: str
     passage_id: int
     path: str
+    applies_to: dict[str, list[str]] = Field(description="What the passage is for, by facet; {}: all.")
     quote: str
     best: tuple[int, int] | None = Field(
         description="Start and end, in characters of `quote`, of the sentence, list item or table row that answers "
@@ -281,6 +283,7 @@ def hit_out(hit: Hit) -> SearchHit:
         confidence=found.confidence,
         updated_at=found.updated_at,
         path=found.path,
+        applies_to=found.applies.said,
         passage=found.text,
         passage_id=found.passage_id,
         score=round(hit.score, 6),
@@ -328,6 +331,7 @@ def answer_out(answer: Answer, uid: str | None = None, asked: Asked | None = Non
                 title=citation.found.title,
                 passage_id=citation.found.passage_id,
                 path=citation.found.path,
+                applies_to=citation.found.applies.said,
                 quote=citation.quote,
                 best=citation.best if citation.best[0] < citation.best[1] else None,
             )

@@ -7,6 +7,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from api import letters
+from api.postman import Postman
 from ingest.follower import Follower
 from ingest.gap_rounds import GapRounds
 from ingest.generations import Generations, Opened
@@ -18,6 +20,7 @@ from kb.errors import Misconfigured
 from kb.events import EventLog, pseudonym
 from kb.file_store import FileStore
 from kb.settings import Settings
+from kb.smtp import MailServer
 from retrieval.embed import Embedder, load_embedder
 from retrieval.followup import Rewriter
 from retrieval.local.engine import LocalIndex
@@ -51,6 +54,8 @@ class Services:
     """Completes follow-up questions; None: the rules do."""
     writer: "Writer | None" = None
     """Asks a language model, where one is configured."""
+    postman: Postman | None = None
+    """Sends e-mails, where a mail server is set."""
     redactor: Redactor = field(default_factory=Redactor)
     """Finds personal data in cases; its process starts with the first."""
 
@@ -88,6 +93,8 @@ class Services:
     def close(self) -> None:
         self.rounds.close()
         self.follower.close()
+        if self.postman is not None:
+            self.postman.close()
         self.redactor.close()
         self.events.close()
         self.db.dispose()
@@ -165,7 +172,22 @@ def open_services(settings: Settings, *, load: Load | None = None, on_progress: 
         pseudonym_key=db.meta("pseudonym_key"),
         rewriter=_rewriter(writer),
         writer=writer,
+        postman=open_postman(settings, db),
     )
+
+
+def open_postman(settings: Settings, db: Database) -> Postman | None:
+    """Return what sends e-mails by these settings, None where no mail server is set. Connects to nothing yet.
+
+    Raises Misconfigured for a mail server without a sender, or without the address that links begin with: what a
+    request says of the host must not get into them.
+    """
+    if settings.smtp_url is None:
+        return None
+    for name, value in (("KB_MAIL_FROM", settings.mail_from), ("KB_PUBLIC_URL", settings.public_url)):
+        if value is None:
+            raise Misconfigured(f"KB_SMTP_URL is set, but not {name}: e-mails need both (docs/settings.md)")
+    return Postman(db, MailServer.of(settings.smtp_url.get_secret_value()), partial(letters.written, settings, db))
 
 
 def _rewriter(writer: "Writer | None") -> Rewriter | None:

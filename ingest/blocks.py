@@ -10,6 +10,7 @@ from typing import Any
 from markdown_it.token import Token
 
 from ingest.plain import between, blocks, escaped, inline_plain, plain_of, start_escaped, without_tags
+from kb.applies import ALL, Applies, parts, unmarked
 from retrieval.text import sentences
 
 Env = MutableMapping[str, Any]
@@ -19,6 +20,9 @@ _CLAUSE_END = re.compile(r"[，；、：]|[,;:](?=\s)")
 MARKERS = re.compile(r"[\s>]*(?:(?:[-*+]|\d+[.)]|#{1,6})\s+)*")
 """What may stand before the first word of a block: list, quote and heading markers."""
 
+
+UNTITLED = 7
+"""Level of a section without a heading: below all that have one."""
 
 FLUSH = 1_000
 """Indentation of a piece that goes on inside a paragraph: what follows it may move left as far as it can."""
@@ -59,11 +63,16 @@ class Piece:
 
 @dataclass(slots=True)
 class Section:
-    """A heading (level 0: the document) with the pieces directly under it and the sections below it."""
+    """A heading (level 0: the document) with the pieces directly under it and the sections below it.
+
+    At level UNTITLED a stretch without a heading of its own: what applies to some only, and what follows that.
+    """
 
     level: int
     title: str
     heading: Piece
+    applies: Applies = ALL
+    """What it applies to, with all below it."""
     pieces: list[Piece] = field(default_factory=list)
     sections: list["Section"] = field(default_factory=list)
 
@@ -74,22 +83,46 @@ def outline(title: str, markdown: str) -> tuple[Section, Env]:
     A heading of the first level that only says `title` again is left out.
     """
     env: Env = {}
-    lines = markdown.split("\n")
+    several = parts(markdown)
+    if len(several) > 1:
+        blocks(unmarked(markdown), env)  # a reference may be defined in another part
     root = Section(0, "", Piece("", ""))
     stack = [root]
+    for part in several:
+        if part.applies:
+            while stack[-1].level == UNTITLED:
+                stack.pop()
+            _grow([_untitled(stack[-1], part.applies)], title, part.text, env)
+        else:
+            _grow(stack, title, part.text, env)
+    return root, env
+
+
+def _grow(stack: list[Section], title: str, markdown: str, env: Env) -> None:
+    """Add what a text says to the last of these sections, each of which lies in the one before; leave its last ones."""
+    lines = markdown.split("\n")
+    outermost, applies = len(stack), stack[-1].applies
     for group, start, end in _spans(_groups(blocks(markdown, env)), 0, len(lines)):
         if group[0].type != "heading_open":
+            if stack[-1].sections:  # its pieces come before its sections: these follow them
+                stack.append(_untitled(stack[-1], applies))
             stack[-1].pieces.append(_piece(group, lines, start, end, env, 0))
             continue
         level, text = int(group[0].tag[1]), inline_plain(group[1].content, env)
         if level == 1 and folded(text) == folded(title):
             continue
-        while stack[-1].level >= level:
+        while stack[-1].level >= level and (len(stack) > outermost or not applies):
             stack.pop()
-        section = Section(level, text, Piece(_source(lines, start, end), text))
+        section = Section(level, text, Piece(_source(lines, start, end), text), applies)
         stack[-1].sections.append(section)
         stack.append(section)
-    return root, env
+
+
+def _untitled(above: Section, applies: Applies) -> Section:
+    """Add a section without a heading."""
+    section = Section(UNTITLED, "", Piece("", ""), applies)
+    above.sections.append(section)
+    return section
 
 
 def folded(text: str) -> str:

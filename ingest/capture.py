@@ -1,8 +1,9 @@
 """A case as an agent resolved it: what in it is personal, what a person decided of that, and what of it is kept."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ingest.redacting import Find, found_in
 from ingest.redaction import Finding, Kind, Placeholders, replaced
 from ingest.redaction.find import language_of, places, readable
 from ingest.redaction.findings import settled
@@ -13,16 +14,11 @@ from kb.models import Audience
 from kb.models import Kind as ItemKind
 from retrieval.language import primary
 
-Find = Callable[[str, str], Sequence[Finding]]
-"""`ingest.redaction.find`, or the same in another process."""
-
 TEXTS = ("title", "issue", "environment", "resolution", "cause")
 LABELS = ("product", "version", "channel")
 FIELDS = (*TEXTS, *LABELS)
 MOST_CHARACTERS = 100_000
 """Longest case, all fields together: about four seconds of looking for personal data, one text at a time."""
-_BETWEEN = "\n\n---\n\n"
-"""Nothing that is found reaches over it."""
 _ADDED_SCORE = 1.0
 
 
@@ -144,20 +140,9 @@ def _checked(case: Case) -> Case:
 
 
 def _found(given: Mapping[str, str], lang: str, find: Find) -> dict[str, list[Finding]]:
-    """Return what is found in each field. All are looked at as one text: a name told once is known in every field."""
-    whole, starts = "", {}
-    for name, text in given.items():
-        whole += f"{name} " if name in LABELS else ""  # 10.0.19045.1 is an address, version 10.0.19045.1 is not
-        starts[name] = len(whole)
-        whole += text + _BETWEEN
-    found: dict[str, list[Finding]] = {name: [] for name in given}
-    for one in find(whole, lang):
-        for name, start in starts.items():
-            text = given[name]
-            begin, end = max(one.start - start, 0), min(one.end - start, len(text))
-            if begin < end:
-                found[name].append(replace(one, start=begin, end=end, text=text[begin:end]))
-    return found
+    """Return what is found in each field."""
+    texts = [(f"{name} " if name in LABELS else "", text) for name, text in given.items()]
+    return dict(zip(given, found_in(texts, lang, find), strict=True))
 
 
 def _add(found: dict[str, list[Finding]], given: Mapping[str, str], kind: Kind, value: str) -> bool:

@@ -2,21 +2,23 @@
 
 Nothing is lost and nothing said twice: every word is in the text of exactly one passage, or in the path of headings
 above it. (The header row of a table that has to be split is repeated.) Sections too short to be a good passage are
-merged with their neighbours under the same heading, where their own heading then stays in the text.
+merged with their neighbours under the same heading, where their own heading then stays in the text. What applies to
+some products, versions or platforms only (`kb.applies`) shares no passage with anything else.
 """
 
 import itertools
 import re
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from ingest.blocks import FLUSH, MARKERS, Env, Piece, Section, outline
+from ingest.blocks import FLUSH, MARKERS, UNTITLED, Env, Piece, Section, outline
 from ingest.plain import escaped, start_escaped
+from kb.applies import ALL, Applies
 from kb.compose import PATH_SEPARATOR
 
-CHUNKER_VERSION = "1"
+CHUNKER_VERSION = "2"
 """Changes whenever the same text would be cut differently."""
 
 TINY = 5
@@ -53,7 +55,8 @@ class Chunk:
     text: str
     """Markdown as in the source. A passage that starts inside a table or code block has the header or fence again."""
     search_text: str
-    """Plain text of title, path and passage, a line each: what is analyzed and embedded."""
+    """Plain text of title, path, what it applies to, and passage, a line each: what is analyzed and embedded."""
+    applies: Applies = ALL
 
 
 @dataclass(slots=True)
@@ -64,6 +67,7 @@ class _Run:
     pieces: list[Piece]
     lift: list[Piece] = field(default_factory=list)
     """Headings of the sections that this run is the whole of: what stays in the text when it moves up that far."""
+    applies: Applies = ALL
 
     @property
     def tokens(self) -> int:
@@ -84,7 +88,7 @@ def chunk(title: str, markdown: str, *, lang: str, embedder: TokenCounter, max_t
     cutter = _Cutter(title, root, embedder, max_tokens)
     runs = [run for run in cutter.gather(root, ()) if run.pieces or run.lift]
     chunks = [
-        Chunk(ordinal, run.path, text, cutter.search_text(run))
+        Chunk(ordinal, run.path, text, cutter.search_text(run), run.applies)
         for ordinal, (run, text) in enumerate((run, _assembled(run.pieces)) for run in cutter.checked(runs))
     ]
     if not chunks and title.strip():
@@ -106,29 +110,36 @@ class _Cutter:
         self._overhead = empty
         """Special tokens and the model's prefix."""
         self._heads: dict[tuple[str, ...], int] = {(): of_title - empty}
+        several = list({section.applies: None for section in sections if section.applies})
+        of_several = embedder.count_tokens([applies.words for applies in several]) if several else []
+        self._said = {ALL: 0, **{one: count - empty + 1 for one, count in zip(several, of_several, strict=True)}}
+        """What it costs to say what a passage applies to."""
         self._price(pieces, counts)
 
     def gather(self, section: Section, above: tuple[str, ...]) -> list[_Run]:
         """Return the runs of a section and all below it, in order."""
-        path = above
-        if section.level:
+        path, titled = above, 0 < section.level < UNTITLED
+        if titled:
             path = (*above, section.title)
             self._heads.setdefault(path, self._heads[above] + section.heading.tokens + 1)
-        runs = [_Run(path, pieces) for pieces in self._packed(section.pieces, self._room(path))]
+        applies = section.applies
+        packed = self._packed(section.pieces, self._room(path, applies))
+        runs = [_Run(path, pieces, applies=applies) for pieces in packed]
         for below in section.sections:
             runs += self.gather(below, path)
-        if section.level and not runs:
-            runs = [_Run(path, [])]
+        if titled and not runs:
+            runs = [_Run(path, [], applies=applies)]
         runs = self._merged(runs, path)
-        if section.level and len(runs) == 1 and len(runs[0].path) - len(runs[0].lift) == len(path):
+        if titled and len(runs) == 1 and len(runs[0].path) - len(runs[0].lift) == len(path):
             runs[0].lift.insert(0, section.heading)
         return runs
 
     def checked(self, runs: Iterable[_Run]) -> list[_Run]:
         """Return the runs, cut again where the tokens of the whole are more than the sum of its pieces said."""
-        runs = [run if run.pieces else _Run(run.path[:-1], run.lift[-1:]) for run in runs]
+        runs = [run if run.pieces else _Run(run.path[:-1], run.lift[-1:], applies=run.applies) for run in runs]
         for _ in range(8):
-            near = [at for at, run in enumerate(runs) if run.tokens > self._room(run.path) - self._max_tokens // NEAR]
+            full = [self._room(run.path, run.applies) - self._max_tokens // NEAR for run in runs]
+            near = [at for at, run in enumerate(runs) if run.tokens > full[at]]
             counts = self._embedder.count_tokens([self.search_text(runs[at]) for at in near]) if near else []
             over = {
                 at: count - self._max_tokens for at, count in zip(near, counts, strict=True) if count > self._max_tokens
@@ -143,7 +154,7 @@ class _Cutter:
         return runs
 
     def search_text(self, run: _Run) -> str:
-        lines = [self._head(run.path)]
+        lines = [self._head(run.path), run.applies.words]
         if run.pieces and run.pieces[0].before_plain:
             lines.append(run.pieces[0].before_plain)
         said = ""
@@ -161,17 +172,17 @@ class _Cutter:
         offsets = self._embedder.token_offsets(head)
         return head[: offsets[most][0]].rstrip() if len(offsets) > most else head
 
-    def _room(self, path: tuple[str, ...]) -> int:
+    def _room(self, path: tuple[str, ...], applies: Applies) -> int:
         """Return how many tokens the pieces of a passage under this path may cost."""
-        head = min(self._heads[path], self._max_tokens // 2)
+        head = min(self._heads[path], self._max_tokens // 2) + self._said[applies]
         return max(8, self._max_tokens - self._overhead - head)
 
     def _smaller(self, run: _Run, over: int) -> list[_Run]:
         pieces = run.pieces
-        room = max(8, min(run.tokens, self._room(run.path)) - over)
+        room = max(8, min(run.tokens, self._room(run.path, run.applies)) - over)
         if len(pieces) == 1:
             pieces = self._parts(pieces[0], room) or self._cut(pieces[0], room)
-        return [_Run(run.path, some) for some in self._packed(pieces, room)]
+        return [_Run(run.path, some, applies=run.applies) for some in self._packed(pieces, room)]
 
     def _merged(self, runs: list[_Run], path: tuple[str, ...]) -> list[_Run]:
         """Return the runs with tiny ones joined to the next, or else to the one before."""
@@ -190,10 +201,10 @@ class _Cutter:
             kept[-2:] = [joined]
 
     def _joined(self, one: _Run, two: _Run, path: tuple[str, ...]) -> _Run | None:
-        if any(len(run.path) - len(run.lift) > len(path) for run in (one, two)):
+        if one.applies != two.applies or any(len(run.path) - len(run.lift) > len(path) for run in (one, two)):
             return None
-        joined = _Run(path, [*one.at(len(path)), *two.at(len(path))])
-        return joined if joined.tokens <= self._room(path) else None
+        joined = _Run(path, [*one.at(len(path)), *two.at(len(path))], applies=one.applies)
+        return joined if joined.tokens <= self._room(path, joined.applies) else None
 
     def _packed(self, pieces: Sequence[Piece], room: int) -> list[list[Piece]]:
         """Return the pieces as passages of at most `room` tokens, splitting those that are too long."""
@@ -367,5 +378,5 @@ def _with_references(chunks: list[Chunk], env: Env) -> list[Chunk]:
             if not re.search(rf"^ {{0,3}}\[{re.escape(label)}\]:", piece.text, re.IGNORECASE | re.MULTILINE)
         ]
         text = "\n".join([piece.text, "", *missing]) if missing else piece.text
-        found.append(Chunk(piece.ordinal, piece.path, text, piece.search_text))
+        found.append(replace(piece, text=text))
     return found

@@ -196,6 +196,7 @@ class Indexer:
                 "text": piece.text,
                 "search_text": (searched := self._search_text(piece, revision)),
                 "embedding_hash": hashlib.sha256(searched.encode()).hexdigest(),
+                "applies": piece.applies.stored,
                 "chunker": CHUNKER_VERSION,
             }
             for piece in chunks

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from ingest.plain import inline_plain, plain
+from kb.applies import lenient
 from kb.compose import FIELDS, Heading, field_of_title, headings
 
 MAX_TITLE = 500
@@ -47,6 +48,9 @@ def decompose(markdown: str) -> Parts:
         end = next(start for start in ends if start > heading.start)
         texts[name] = "\n".join(lines[heading.end : end]).strip("\n").rstrip()
         taken.append((heading.start, end))
+    cuts = [edge for span in taken for edge in span]
+    if any(one.start < cut <= one.end for one in lenient(markdown) for cut in cuts):  # it would be torn
+        return Parts(markdown)
     if not texts["resolution"] or not any(text for name, text in texts.items() if name != "resolution"):
         return Parts(markdown)
     kept: list[str] = []

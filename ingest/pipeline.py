@@ -10,12 +10,13 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from ingest.document import Document, Failure, ReadOptions
+from ingest.redacting import Find, redacted
 from ingest.sources import Skipped, source_name, walk
 from kb import editorial, pending
 from kb.access import Principal
 from kb.content import Content, Profile, checked_content, checked_profile, choice, labels
 from kb.db import Database
-from kb.errors import InvalidInput, KBError, shown
+from kb.errors import InvalidInput, KBError, Misconfigured, Unavailable, shown
 from kb.models import Audience, Confidence, Governance, Item, Kind, ReviewOutcome, State
 from retrieval.language import language
 
@@ -83,6 +84,7 @@ def ingest(
     defaults: Defaults | None = None,
     options: ReadOptions | None = None,
     prune: bool = False,
+    redact: Find | None = None,
     report: Report | None = None,
     on_progress: Callable[[Report], None] | None = None,
 ) -> Report:
@@ -91,6 +93,8 @@ def ingest(
     Each path is one source, called `name` or after its file or folder. An item is known by (source, external id) and
     its hash: a second run changes nothing. One bad file is reported and the rest goes on. With `prune`, items of a
     source that its path no longer holds are retired, unless something of it could not be read.
+    With `redact`, personal data is replaced by placeholders before anything is stored; a document in which it cannot be
+    looked for is a failure, and without a model nothing is read. Raises Misconfigured or Unavailable then.
     Work is committed in batches: an interrupted run is finished by the next. `report` is filled as it goes.
     """
     report = report or Report()
@@ -110,6 +114,7 @@ def ingest(
             defaults or Defaults(),
             options or ReadOptions(),
             prune,
+            redact,
             report,
             on_progress,
         )
@@ -126,6 +131,7 @@ def _ingest_source(
     defaults: Defaults,
     options: ReadOptions,
     prune: bool,
+    redact: Find | None,
     report: Report,
     on_progress: Callable[[Report], None] | None,
 ) -> None:
@@ -137,7 +143,7 @@ def _ingest_source(
     failures = len(report.failed)
     seen: set[str] = set()
     for batch in _batches(walk(path, source=format, options=options), seen, report):
-        _write(db, batch, source, actor, defaults, known, report)
+        _write(db, batch, source, actor, defaults, known, redact, report)
         if on_progress is not None:
             on_progress(report)
     gone = sorted(known[external].item_id for external in known.keys() - seen if known[external].state != State.RETIRED)
@@ -186,14 +192,18 @@ def _write(
     actor: Principal,
     defaults: Defaults,
     known: dict[str, _Known],
+    redact: Find | None,
     report: Report,
 ) -> None:
     ready: list[tuple[Document, Content, Profile, str]] = []
-    for document in batch:
+    for given in batch:
         try:
+            document = redacted(given, redact) if redact is not None else given
             content, profile = _parts(document, source, defaults)
+        except (Misconfigured, Unavailable):
+            raise
         except KBError as error:
-            report.failed.append(Failure(document.external_id, error.message))
+            report.failed.append(Failure(given.external_id, error.message))
             continue
         digest = _hash(content, profile, document, defaults)
         before = known.get(document.external_id)

@@ -15,6 +15,7 @@ from ingest.indexer import attributes_of
 from ingest.question_vectors import QuestionVectors
 from kb import editorial, items
 from kb.access import Principal, Role, Scope, scope_of, scope_of_readers
+from kb.applies import Applies
 from kb.content import title_key
 from kb.db import Database
 from kb.errors import Conflict, InvalidInput
@@ -145,6 +146,7 @@ def drafted(session: Session, opened: Opened, item: Item, revision: Revision) ->
                 ordinal=row["ordinal"],
                 path=row["path"],
                 text=row["text"],
+                applies=Applies.read(row["applies"]),
                 updated_at=revision.created_at,
             )
             for doc, row in zip(docs, rows, strict=True)

@@ -9,7 +9,7 @@ from sqlalchemy import delete as sql_delete
 from sqlmodel import Session, col, select
 
 from kb import audit
-from kb.access import Grant, Principal, Role, path_to_root, root_space_id
+from kb.access import SYSTEM, Grant, Principal, Role, path_to_root, root_space_id
 from kb.content import choice, storable
 from kb.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated, shown
 from kb.models import (
@@ -232,6 +232,20 @@ def reset(session: Session, account: Account, *, actor: Principal) -> str:
         raise Conflict(f"{shown(account.email)} is disabled; enable it first", field="email")
     audit.record(session, actor, "account.reset", _target(account))
     return _token(session, TokenPurpose.RESET, account)
+
+
+def link_for_letter(session: Session, email: str, purpose: TokenPurpose, *, asked_by: str | None) -> str | None:
+    """Return the secret of a link for the e-mail that takes it to its person; None where it is not needed any more.
+
+    Who may have it sent was decided before, by `invite` or `reset`. `asked_by` None: it was whoever knows the address,
+    for whom there is only another password, for an account that has one.
+    """
+    account = session.exec(select(Account).where(col(Account.email) == email)).first()
+    wanted = AccountState.INVITED if purpose is TokenPurpose.INVITATION else AccountState.ACTIVE
+    if account is None or account.state is not wanted or (asked_by is None and account.password_hash is None):
+        return None
+    audit.record(session, SYSTEM, f"account.mail_{purpose.value}", _target(account), after={"asked_by": asked_by})
+    return _token(session, purpose, account)
 
 
 def setup(session: Session) -> str | None:

@@ -9,6 +9,8 @@ from typing import Protocol
 
 from markdown_it import MarkdownIt
 
+from kb.applies import lenient, unmarked
+
 FIELDS = ("issue", "environment", "resolution", "cause")
 """The KCS fields, in the order in which they are shown."""
 
@@ -138,7 +140,7 @@ def headings(text: str) -> list[Heading]:
     """Return the headings of the text, in order."""
     if not _MAY_HAVE_HEADING.search(text):
         return []
-    tokens = _BLOCKS.parse(text)
+    tokens = _BLOCKS.parse(unmarked(text))
     return [
         Heading(int(token.tag[1]), " ".join(tokens[at + 1].content.split()), token.map[0], token.map[1])
         for at, token in enumerate(tokens)
@@ -163,7 +165,9 @@ def _split_at_heading(text: str) -> tuple[str, str]:
     if not found:
         return text, ""
     lines = text.split("\n")
-    return "\n".join(lines[: found[0].start]).rstrip(), "\n".join(lines[found[0].start :])
+    # A section for some products, versions or platforms stays whole.
+    at = next((one.start for one in lenient(text) if one.start < found[0].start < one.end), found[0].start)
+    return "\n".join(lines[:at]).rstrip(), "\n".join(lines[at:])
 
 
 def _lifted(text: str) -> str:

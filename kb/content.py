@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Protocol, Self, TypeVar
 
+from kb.applies import sections
 from kb.errors import InvalidInput, TooLarge, shown
 from kb.models import Audience, Confidence, Facet, Governance, Kind
 
@@ -131,6 +132,11 @@ def checked_content(content: Content) -> Content:
         name: storable(getattr(content, name)).strip("\n").rstrip()
         for name in ("body", "issue", "environment", "resolution", "cause")
     }
+    for name, text in texts.items():
+        try:
+            sections(text)
+        except InvalidInput as error:
+            raise InvalidInput(error.message, field=name) from None
     total = sum(map(len, texts.values()))
     if total > MAX_TEXT:
         raise TooLarge(f"an item holds at most {MAX_TEXT:,} characters, not {total:,}; split it", field="body")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from kb.access import Scope, readable
+from kb.applies import ALL, Applies
 from kb.compose import PATH_SEPARATOR, headings, is_section_title
 from kb.errors import InvalidInput, NotFound, shown
 from kb.models import Facet, Item, ItemLabel, Kind, Passage, Revision, State
@@ -52,6 +53,8 @@ class Found:
     text: str
     updated_at: str
     """ISO 8601, UTC."""
+    applies: Applies = ALL
+    """What the passage applies to, within its item."""
 
     @classmethod
     def of(
@@ -64,6 +67,7 @@ class Found:
         path: str,
         text: str,
         updated_at: datetime,
+        applies: Applies = ALL,
     ) -> Self:
         """Return a passage of a revision that is in hand, not looked up in an index."""
         return cls(
@@ -81,6 +85,7 @@ class Found:
             path=path,
             text=text,
             updated_at=updated_at.isoformat(timespec="seconds"),
+            applies=applies,
         )
 
 
@@ -142,10 +147,11 @@ def recheck(session: Session, scope: Scope, passage_ids: Collection[int]) -> dic
                 col(Passage.ordinal),
                 col(Passage.path),
                 col(Passage.text),
+                col(Passage.applies),
             ).where(col(Passage.id).in_(some))
         ).all()
         live = _live(session, scope, {row[1] for row in rows})
-        for passage, item, revision, ordinal, path, text in rows:
+        for passage, item, revision, ordinal, path, text, applies in rows:
             if item in live and live[item].live_revision_id == revision:
                 known = live[item]
                 found[passage] = Found(
@@ -163,6 +169,7 @@ def recheck(session: Session, scope: Scope, passage_ids: Collection[int]) -> dic
                     path=path,
                     text=text,
                     updated_at=known.updated_at.isoformat(timespec="seconds"),
+                    applies=Applies.read(applies),
                 )
     return found
 

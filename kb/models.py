@@ -528,6 +528,8 @@ class Passage(SQLModel, table=True):
     search_text: str
     """Plain text of title, path and passage: what is analyzed and embedded."""
     embedding_hash: str = Field(max_length=64)
+    applies: str = ""
+    """What its section applies to, as `kb.applies.Applies.stored`; empty: to all."""
     chunker: str = Field(max_length=32)
     """Version of the chunker that cut it."""
 
@@ -644,6 +646,49 @@ class FailedAttempts(SQLModel, table=True):
     """Pseudonym of what is counted."""
     failures: int
     since: datetime = Field(sa_type=UTCDateTime, index=True)
+
+
+class LetterKind(StrEnum):
+    """What an e-mail is about. What it says is written when it is sent."""
+
+    INVITATION = "invitation"
+    RESET = "reset"
+    """Of a password."""
+
+
+class LetterState(StrEnum):
+    """Where an e-mail stands."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    GIVEN_UP = "given_up"
+    """The mail server refused it for good, or could not take it in time; `reason` says why."""
+
+
+class Letter(SQLModel, table=True):
+    """An e-mail that was decided on: waits for the mail server, is kept for a month after.
+
+    Holds nothing that opens anything: the secret of a link is made when the letter is written.
+    """
+
+    __tablename__ = "letter"
+    __table_args__ = (Index("ix_letter_state_next_at", "state", "next_at"), {"sqlite_autoincrement": True})
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    kind: LetterKind = Field(sa_type=word(LetterKind))
+    address: str = Field(max_length=200)
+    lang: str = Field(max_length=16)
+    data: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    """What is needed to write it; emptied when it has ended."""
+    state: LetterState = Field(default=LetterState.WAITING, sa_type=word(LetterState))
+    asked_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    expires_at: datetime = Field(sa_type=UTCDateTime)
+    """From when on nobody needs it any more."""
+    next_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    """When it is tried next; while one process is at it, when another one may."""
+    tries: int = 0
+    reason: str = Field(default="", max_length=500)
+    """Why the last try failed."""
+    ended_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
 class AuditRow(SQLModel, table=True):

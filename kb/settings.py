@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kb.errors import Misconfigured, shown
+from kb.smtp import MailServer, sender
 
 
 def _cache_home() -> Path:
@@ -86,6 +87,12 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         default=None, description="Address that people reach it by, such as https://help.example.org; for links."
     )
+    smtp_url: SecretStr | None = Field(
+        default=None, description="Mail server: smtp://user:password@host:587 or smtps://...; default: no e-mail."
+    )
+    mail_from: str | None = Field(
+        default=None, description="Sender of e-mails, such as Help <help@example.org>; needed with KB_SMTP_URL."
+    )
     session_days: int = Field(default=14, ge=1, le=365, description="Days after which people sign in anew.")
     site_name: str = Field(default="Answerwell", min_length=1, max_length=80, description="Name on the pages.")
     site_language: Literal["en", "zh"] = Field(
@@ -127,6 +134,21 @@ class Settings(BaseSettings):
         if parts.path.strip("/"):
             raise ValueError("it is served at the root of its host: an address without a path is needed")
         return value.rstrip("/") if value is not None else None
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        MailServer.of(value.get_secret_value())
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str | None) -> str | None:
+        if value is not None:
+            sender(value)
+        return value
 
     @field_validator("llm_api_key")
     @classmethod

@@ -220,8 +220,10 @@ def _read(searcher: Searcher, found: Found, results: Results, reader: Principal)
     with searcher.db.read() as session:
         scope = scope_of(session, reader).published_only()
         resolution = items.resolution_passage(session, found.item_id, results.generation)
-        if resolution is not None and resolution != found.passage_id:
-            found = items.recheck(session, scope, [resolution]).get(resolution, found)
+        # What was found for some only stays; what is for all does not lead to what is for others.
+        if resolution is not None and resolution != found.passage_id and not found.applies:
+            opening = items.recheck(session, scope, [resolution]).get(resolution, found)
+            found = found if opening.applies else opening
         beside = items.beside(session, scope, [found.passage_id], results.generation)
     return context(found, beside.get(found.passage_id, ()))
 

@@ -6,7 +6,7 @@ the same product a little lower, and one that names none stands where it stood.
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kb.content import storable
@@ -100,6 +100,26 @@ def match(stated: Sequence[Part], named: Named) -> Match:
         if worth > 0:
             values.append(part.shown)
     return Match(weight / len(stated), tuple(values))
+
+
+def stated_among(stated: Sequence[Part], values: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return which of the values that sections name, by facet, an environment names; facets of none are left out."""
+    found: dict[str, list[str]] = {}
+    for facet, named in values.items():
+        for value in named:
+            if facet == "version":
+                version = _folded(value).removeprefix("v")
+                agrees = any(part.version and _agree(part.version, version) for part in stated)
+            else:
+                agrees = any(
+                    _same_name(part.name, other.name)
+                    and (not part.version or not other.version or _agree(part.version, other.version))
+                    for part in stated
+                    for other in parts(value)
+                )
+            if agrees:
+                found.setdefault(facet, []).append(value)
+    return found
 
 
 def _worth(stated: str, named: Sequence[str]) -> float:

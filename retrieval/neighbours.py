@@ -105,7 +105,8 @@ def extract_of(
 
 
 def context(found: Found, beside: Sequence[Found]) -> Context:
-    """Return a passage with those of `beside` that are next to it and under its heading or one below."""
+    """Return a passage with those of `beside` that are next to it, under its heading or one below, and apply to the
+    same."""
     below = f"{found.path}{PATH_SEPARATOR}" if found.path else ""
     near = {
         one.ordinal: one
@@ -113,6 +114,7 @@ def context(found: Found, beside: Sequence[Found]) -> Context:
         if one.item_id == found.item_id
         and abs(one.ordinal - found.ordinal) == 1
         and (one.path == found.path or one.path.startswith(below))
+        and one.applies == found.applies
     }
     before, after = near.get(found.ordinal - 1), near.get(found.ordinal + 1)
     passages = tuple(one for one in (before, found, after) if one is not None)

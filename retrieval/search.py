@@ -12,14 +12,15 @@ from sqlmodel import Session
 
 from kb import items
 from kb.access import Principal, Scope, scope_of
+from kb.applies import Applies, occurring
 from kb.content import storable, title_key
 from kb.db import Database
 from kb.errors import InvalidInput, KBError, TooLarge, shown
-from kb.items import Found
+from kb.items import Found, Named
 from kb.settings import ANSWER_RISK, ANSWERABLE
 from retrieval.adapted import comparable, fused
 from retrieval.embed import Embedder
-from retrieval.environment import NOTHING_NAMED, checked_environment, match, parts
+from retrieval.environment import NOTHING_NAMED, Part, checked_environment, match, parts, stated_among
 from retrieval.fusion import order
 from retrieval.index import SearchIndex
 from retrieval.language import language
@@ -270,7 +271,7 @@ def ranked(
     fuse_ms = _ms(fuse_started)
     read_started = time.perf_counter()
     looked_at = max(limit, reranking.top) if reranking is not None else limit
-    hits = _collapse(shelf, candidates, score, ranking, looked_at)
+    hits = _collapse(shelf, candidates, score, ranking, looked_at, filters)
     hits, reordered = _reranked(reranking, searched, hits)
     hits = hits[:limit]
     if filters is None or filters == Filters():
@@ -299,16 +300,21 @@ def _collapse(
     score: npt.NDArray[np.float64],
     ranking: npt.NDArray[np.intp],
     limit: int,
+    filters: Filters | None,
 ) -> list[Hit]:
-    """Walk the ranking, checking passages against the database in blocks, until `limit` items are full."""
+    """Walk the ranking, checking passages against the database in blocks, until `limit` items are full.
+
+    Left out are passages of sections that do not apply to the product or version filtered for.
+    """
     hits: dict[int, Hit] = {}
     block = 3 * limit
+    picks = filters.labels if filters is not None else {}
     for start in range(0, len(ranking), block):
         positions = ranking[start : start + block]
         found = shelf.recheck([int(candidates.passage[i]) for i in positions])
         for i in positions:
             passage = found.get(int(candidates.passage[i]))
-            if passage is None:
+            if passage is None or not passage.applies.to(picks):
                 continue
             hit = hits.get(passage.item_id)
             if hit is not None:
@@ -350,9 +356,24 @@ def _for_environment(session: Session, scope: Scope, hits: list[Hit], environmen
     named = items.named(session, scope, [hit.found.item_id for hit in hits])
     moved: list[Hit] = []
     for hit in hits:
-        same = match(stated, named.get(hit.found.item_id, NOTHING_NAMED))
+        hit = _applying(hit, stated)
+        same = match(stated, _with_section(named.get(hit.found.item_id, NOTHING_NAMED), hit.found.applies))
         moved.append(replace(hit, score=hit.score + weight * same.weight, environment=same.values))
     return sorted(moved, key=lambda hit: (not hit.exact_title, -hit.score))
+
+
+def _applying(hit: Hit, stated: Sequence[Part]) -> Hit:
+    """Show a hit by its best passage that applies to what was stated, as far as its passages say; others follow."""
+    passages = (hit.found, *hit.others)
+    picks = stated_among(stated, occurring(passage.applies for passage in passages))
+    first, *others = sorted(passages, key=lambda passage: not passage.applies.to(picks)) if picks else passages
+    return replace(hit, found=first, others=tuple(others))
+
+
+def _with_section(named: Named, applies: Applies) -> Named:
+    """Return what an item names, with what the passage shown applies to."""
+    said = ", ".join(value for _, values in applies.items() for value in values)
+    return replace(named, environment=f"{named.environment}\n{said}") if said else named
 
 
 def _named_first(shelf: Shelf, question: str, hits: list[Hit], limit: int) -> list[Hit]:
@@ -396,7 +417,7 @@ def _one_language(shelf: Shelf, hits: list[Hit], lang: str, filters: Filters | N
         found = shelf.recheck(list(first.values()))
         for key, hit in foreign.items():
             passage = found.get(first.get(versions.get(str(key), 0), 0))
-            if passage is not None:
+            if passage is not None and passage.applies.to(filters.labels if filters is not None else {}):
                 shown_hits[key] = replace(hit, found=passage, others=())
     return [replace(hit, translated=hit.found.lang != lang) for hit in shown_hits.values()]
 

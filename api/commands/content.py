@@ -61,6 +61,9 @@ def ingest(
         typer.Option(metavar="FIELD=COLUMN", help="CSV and JSONL: where a field is, as in --column title=Subject."),
     ] = None,
     prune: Annotated[bool, typer.Option(help="Retire items whose document has gone.")] = False,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Replace personal data by placeholders, before anything is stored.")
+    ] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -95,6 +98,7 @@ def ingest(
                     defaults=defaults,
                     options=options,
                     prune=prune,
+                    redact=opened.redactor.find if redact else None,
                     report=report,
                     on_progress=tell,
                 )

@@ -14,15 +14,16 @@ import typer
 from api.commands import generation
 from api.commands.adapt import said, said_of_fusion
 from api.commands.common import FAULTS, OK, DataOption, JsonOption, emit, out, say, services, settings
-from api.services import open_database
+from api.services import open_database, open_postman
 from ingest.verify import verify as run_verify
-from kb import attachments, changes, generations, items
+from kb import attachments, changes, generations, items, outbox, smtp
 from kb.access import SYSTEM, scope_of
 from kb.db import Database
 from kb.errors import KBError
 from kb.file_store import FileStore
 from kb.models import Generation
 from kb.settings import Settings
+from kb.smtp import MailServer
 from retrieval import own_fusion
 from retrieval.adapted import AdapterFile, read
 from retrieval.own_fusion import OwnFusionFile
@@ -101,6 +102,7 @@ def doctor(data: DataOption = None, as_json: JsonOption = False) -> None:
         *_database(loaded),
         _model(loaded, loaded.embedder),
         *_reranker(loaded),
+        *_mail(loaded),
     ]
     if as_json:
         emit({"checks": [asdict(check) for check in checks]})
@@ -225,6 +227,25 @@ def _reranker(loaded: Settings) -> list[Check]:
         return [Check("reranker", False, error.message)]
     name, top, budget = reranking.reranker.name, reranking.top, reranking.budget_ms
     return [Check("reranker", True, f"{name}, the best {top} items, {budget:.0f} ms at most")]
+
+
+def _mail(loaded: Settings) -> list[Check]:
+    """Sign in at the mail server, sending nothing; say what waits for it and what was given up."""
+    if loaded.smtp_url is None:
+        return []
+    server = MailServer.of(loaded.smtp_url.get_secret_value())
+    try:
+        db = open_database(loaded)
+        open_postman(loaded, db)
+        with db.read() as session:
+            found = outbox.standing(session)
+        with smtp.connected(server):
+            pass
+    except KBError as error:
+        return [Check("mail", False, error.message)]
+    counts = f"{server.host}:{server.port}, {found.waiting} waiting, {found.given_up} given up in the last week"
+    trouble = found.late or found.given_up
+    return [Check("mail", not trouble, counts + (f", the last: {found.reason}; see kb mail list" if trouble else ""))]
 
 
 def _model(loaded: Settings, name: str) -> Check:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from sqlmodel import Session
 
+from api import letters
 from api.deps import AdminDep, ReaderDep, ServicesDep
 from api.errors import PROBLEMS
 from api.schemas import Shape
@@ -16,7 +17,7 @@ from api.services import Services
 from kb import accounts, audit, browser_sessions, keys, spaces
 from kb.access import Grant, Principal, Role, scope_of
 from kb.errors import Unauthenticated
-from kb.models import Account, ApiKey, AuditRow, now
+from kb.models import Account, ApiKey, AuditRow, LetterKind, now
 
 router = APIRouter(prefix="/v1", tags=["accounts"], responses=PROBLEMS)
 
@@ -58,7 +59,10 @@ class Link(Shape):
     """A link that opens once."""
 
     account: AccountOut
-    link: str = Field(description="For the person, and for nobody else. It cannot be shown again.")
+    link: str | None = Field(
+        description="For the person, and for nobody else. It cannot be shown again; null where it was mailed."
+    )
+    mailed: bool = Field(description="It is sent to the person by e-mail, as a mail server is set.")
 
 
 class GrantIn(Shape):
@@ -179,7 +183,7 @@ def list_accounts(
 
 @router.post("/accounts", operation_id="add_account", status_code=201)
 def add_account(parts: ServicesDep, reader: AdminDep, body: AccountIn) -> Link:
-    """Add an account and return its invitation. For admins of the space."""
+    """Add an account and return its invitation, or mail it. For admins of the space."""
     with parts.db.write() as session:
         account, secret = accounts.add(
             session,
@@ -190,7 +194,7 @@ def add_account(parts: ServicesDep, reader: AdminDep, body: AccountIn) -> Link:
             space_id=_space(session, reader, body.space),
             groups=body.groups,
         )
-        return _link(session, account, reader, secret)
+        return _link(parts, session, account, reader, secret, LetterKind.INVITATION)
 
 
 @router.put("/accounts/{email}/grants", operation_id="grant_role")
@@ -235,16 +239,18 @@ def enable_account(parts: ServicesDep, reader: AdminDep, email: str) -> AccountO
 
 @router.post("/accounts/{email}/invite", operation_id="invite_again")
 def invite_again(parts: ServicesDep, reader: AdminDep, email: str) -> Link:
-    """Return a new invitation of an account that has not accepted the first."""
+    """Return or mail a new invitation of an account that has not accepted the first."""
     with _account_of(parts, reader, email) as (session, account):
-        return _link(session, account, reader, accounts.invite(session, account, actor=reader))
+        secret = accounts.invite(session, account, actor=reader)
+        return _link(parts, session, account, reader, secret, LetterKind.INVITATION)
 
 
 @router.post("/accounts/{email}/reset", operation_id="reset_password")
 def reset_password(parts: ServicesDep, reader: AdminDep, email: str) -> Link:
-    """Return a link by which a person chooses another password."""
+    """Return or mail a link by which a person chooses another password."""
     with _account_of(parts, reader, email) as (session, account):
-        return _link(session, account, reader, accounts.reset(session, account, actor=reader))
+        secret = accounts.reset(session, account, actor=reader)
+        return _link(parts, session, account, reader, secret, LetterKind.RESET)
 
 
 @router.get("/keys", operation_id="list_keys")
@@ -327,8 +333,12 @@ def _account_of(parts: Services, reader: Principal, email: str) -> Iterator[tupl
         yield session, accounts.visible(session, email, actor=reader)
 
 
-def _link(session: Session, account: Account, reader: Principal, secret: str | None) -> Link:
-    return Link(account=_account(session, account, reader), link=f"/welcome/{secret}")
+def _link(
+    parts: Services, session: Session, account: Account, reader: Principal, secret: str | None, kind: LetterKind
+) -> Link:
+    mailed = letters.post_link(session, account, kind, settings=parts.settings, actor=reader)
+    link = f"/welcome/{secret}" if not mailed else None
+    return Link(account=_account(session, account, reader), link=link, mailed=mailed)
 
 
 def _names(session: Session) -> dict[int, str]:

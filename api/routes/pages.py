@@ -18,6 +18,7 @@ from api.schemas import answer_event, search_event
 from api.web import Page, forms, rendering
 from kb import items, redirects
 from kb.access import Principal, Scope, scope_of
+from kb.applies import occurring, parts
 from kb.compose import composed
 from kb.content import storable
 from kb.errors import InvalidInput, NotFound
@@ -210,8 +211,13 @@ def article(
     rank: Annotated[str, Query()] = "",
     origin: Annotated[str, Query(alias="from")] = "",
     voted: Text = "",
+    product: Text = "",
+    version: Text = "",
+    platform: Text = "",
 ) -> Response:
+    """An article. `product`, `version` and `platform` leave out the sections that do not apply to them."""
     page = Page(request)
+    asked = {"product": product, "version": version, "platform": platform}
     with page.services.db.read() as session:
         scope = scope_of(session, reader).published_only()
         try:
@@ -221,16 +227,20 @@ def article(
         title, number = view.revision.title, int(view.item.id or 0)
         address = page.article(number, title)
         if request.url.path != _path(address):
-            kept = {"from": origin or None, "rank": rank or None, "voted": voted or None}
+            kept = {"from": origin or None, "rank": rank or None, "voted": voted or None, **asked}
             return RedirectResponse(page.url(_path(address), **kept), 301)
         others = items.translations(session, view.item, scope)
         titles = items.titles(session, scope, [int(other.id or 0) for other in others])
         markdown = compose_view(view)
+        choices = occurring(part.applies for part in parts(markdown))
+        picks = {facet: [asked[facet]] for facet in choices if asked[facet]}
         body = rendering.article(
             markdown,
             resolve=_resolver(page, session, scope, view.item.source, view.item.external_id, markdown),
             passages=items.passages(session, number, page.services.index.generation),
             image=lambda text: page.words("image", text=text),
+            label=page.applies_to,
+            picks=picks,
         )
     origin = origin if _UID.fullmatch(origin) else ""
     if origin:
@@ -254,6 +264,7 @@ def article(
         versions=view.values(Facet.VERSION),
         others=[(other, titles[int(other.id or 0)]) for other in others if int(other.id or 0) in titles],
         alternates=[(other.lang, page.article(int(other.id or 0), titles[int(other.id or 0)])) for other in others],
+        choices=[(facet, values, asked[facet]) for facet, values in choices.items()],
         voted=voted,
         vote_url=page.url(f"/vote/{view.item.number}"),
         origin=origin,

@@ -6,12 +6,13 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlmodel import Session
 
+from api import letters
 from api.deps import AdminDep
 from api.web import Page, forms
-from kb import accounts, audit, spaces
+from kb import accounts, audit, outbox, spaces
 from kb.access import Principal, Role
 from kb.errors import Conflict, Forbidden, InvalidInput, KBError, NotFound
-from kb.models import Account, Space
+from kb.models import Account, LetterKind, Space
 
 router = APIRouter(include_in_schema=False)
 
@@ -42,16 +43,20 @@ def change(
     space: Text = EVERYWHERE,
     groups: Text = "",
 ) -> Response:
-    """Do to an account what the button pressed says. A link that it makes is shown once, on the page that answers."""
+    """Do to an account what the button pressed says. A link that it makes is mailed, or shown once on this page."""
     page = Page(request)
     try:
         with page.services.db.write() as session:
             secret = _do(session, reader, action, email, name, role, space, groups)
+            kind = LetterKind.RESET if action == "reset" else LetterKind.INVITATION
+            mailed = secret is not None and letters.post_link(
+                session, accounts.get(session, email), kind, settings=page.services.settings, actor=reader
+            )
     except (InvalidInput, Conflict, Forbidden, NotFound) as error:
         return _people(page, reader, problem=error)
     if secret is None:
         return RedirectResponse(page.url("/people"), 303)
-    return _people(page, reader, link=page.absolute(f"/welcome/{secret}"), of=email)
+    return _people(page, reader, link="" if mailed else page.absolute(f"/welcome/{secret}"), of=email, mailed=mailed)
 
 
 @router.get("/audit")
@@ -110,7 +115,14 @@ def _do(
 
 
 def _people(
-    page: Page, reader: Principal, *, after: str = "", problem: KBError | None = None, link: str = "", of: str = ""
+    page: Page,
+    reader: Principal,
+    *,
+    after: str = "",
+    problem: KBError | None = None,
+    link: str = "",
+    of: str = "",
+    mailed: bool = False,
 ) -> Response:
     with page.services.db.read() as session:
         mine = reader.spaces_of(session, Role.ADMIN)
@@ -118,6 +130,7 @@ def _people(
         every = spaces.all_spaces(session)
         keys = {one.id: one for one in every}
         rows = [_row(session, account, mine, keys) for account in found[:PER_PAGE]]
+        mail = outbox.standing(session) if mine is None and page.services.postman is not None else None
     return page.render(
         "people.html",
         status=problem.status if problem is not None else 200,
@@ -128,6 +141,8 @@ def _people(
         problem=page.words("people_problem", detail=problem.message) if problem is not None else "",
         link=link,
         of=of,
+        mailed=mailed,
+        mail=mail if mail is not None and (mail.late or mail.given_up) else None,
         later=page.url("/people", after=found[PER_PAGE - 1].id) if len(found) > PER_PAGE else None,
     )
 

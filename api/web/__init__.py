@@ -20,6 +20,7 @@ from api.services import Services
 from api.web.i18n import CATALOGUE, LANGUAGES, NAMES, Words, choose
 from api.web.rendering import slug
 from kb.access import Role
+from kb.applies import Applies
 from kb.models import Account
 
 _HERE = Path(__file__).parent
@@ -42,11 +43,12 @@ SECURITY_HEADERS = {
 
 def install(app: FastAPI) -> None:
     """Add the pages and their static files to the application."""
-    from api.routes import before_publishing, editing, pages, people, reviewing, revisions, signing_in
+    from api.routes import before_publishing, editing, forgotten, pages, people, reviewing, revisions, signing_in
 
     app.mount("/static", _Static(directory=_HERE / "static"), name="static")
     app.include_router(pages.router)
     app.include_router(signing_in.router)
+    app.include_router(forgotten.router)
     app.include_router(before_publishing.router)  # before /edit/{ref}
     app.include_router(editing.router)
     app.include_router(reviewing.router)
@@ -135,6 +137,15 @@ class Page:
         """Return the way to the page of signing in, from where people come back to `to` (default: this page)."""
         return RedirectResponse(self.url("/sign-in", to=to or self.request.url.path), 303)
 
+    def applies_to(self, applies: Applies) -> str:
+        """Return what a section applies to, in words."""
+        named = {facet: values for facet, values in applies.items() if values}
+        said = []
+        for facet, values in named.items():
+            listed = self.words("list_separator").join(map(readable_name, values))
+            said.append(self.words("only_version", value=listed) if facet == "version" else listed)
+        return self.words("only_for", value=" · ".join(said))
+
     def absolute(self, path: str) -> str:
         """Return an address of ours that can be sent to people."""
         base = self.services.settings.public_url or str(self.request.base_url).rstrip("/")
@@ -191,6 +202,7 @@ class Page:
             "url": self.url,
             "page": self.article,
             "name": readable_name,
+            "applies_to": self.applies_to,
             "switch": self.switch,
             "languages": NAMES.items(),
             "hl": self.asked_lang if self.asked_lang in LANGUAGES else None,
@@ -201,6 +213,7 @@ class Page:
             "writes": self.may(Role.CONTRIBUTOR),
             "governs": self.may(Role.ADMIN),
             "csrf": self.csrf,
+            "mails": self.services.postman is not None,
         }
         html = _environment().get_template(template).render(**{**common, **values})
         response = HTMLResponse(html.encode("utf-8", "replace"), status)

@@ -202,7 +202,12 @@ def told(page: Page, error: KBError) -> str:
 def rendered(page: Page, said: Written) -> Markup:
     """Return what readers would see of the form."""
     markdown = compose(lang=said.lang, **{name: getattr(said, name) for name in TEXTS})
-    return rendering.article(markdown, resolve=lambda _: None, image=lambda text: page.words("image", text=text))
+    return rendering.article(
+        markdown,
+        resolve=lambda _: None,
+        image=lambda text: page.words("image", text=text),
+        label=page.applies_to,
+    )
 
 
 def _own_space(reader: Principal, every: Sequence[Space]) -> str:

@@ -4,6 +4,8 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
+from types import MappingProxyType
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import nh3
@@ -12,17 +14,20 @@ from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 from ingest.plain import plain
+from kb.applies import Applies, Picks, parts, unmarked
 from kb.attachments import ADDRESS
 from retrieval.text import spans
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
 _TAGS = {
     "a", "blockquote", "br", "code", "del", "em", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
-    "img", "mark", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul", "div", "span",
+    "img", "mark", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul", "div", "section", "span",
 }  # fmt: skip
 _IDS = {"h2", "h3", "h4", "h5", "h6", "p", "ul", "ol", "pre", "table", "blockquote"}
 _ATTRIBUTES: dict[str, set[str]] = {
     **{tag: {"id"} for tag in _IDS},
+    "p": {"id", "class"},
+    "section": {"class"},
     "a": {"href", "class"},
     "img": {"src", "alt", "loading"},
     "ol": {"id", "start"},
@@ -46,14 +51,21 @@ Resolve = Callable[[str], str | None]
 
 
 def article(
-    markdown: str, *, resolve: Resolve, passages: Sequence[tuple[int, str]] = (), image: Callable[[str], str] = str
+    markdown: str,
+    *,
+    resolve: Resolve,
+    passages: Sequence[tuple[int, str]] = (),
+    image: Callable[[str], str] = str,
+    label: Callable[[Applies], str] = lambda applies: applies.words,
+    picks: Picks = MappingProxyType({}),
 ) -> Markup:
     """Return the HTML of an article's Markdown.
 
     `passages`: (id, Markdown) in order; each begins at an element with the id `p-<id>`. Of images only our own are
     loaded: an address elsewhere becomes a link with the text that `image` makes of the alternative text.
+    Sections for some products, versions or platforms have a `label`; those that do not apply to `picks` are left out.
     """
-    tokens = _MARKDOWN.parse(markdown)
+    tokens = _tokens(markdown, label, picks)
     _anchor_passages(tokens, markdown, passages)
     used: set[str] = set()
     for at, token in enumerate(tokens):
@@ -64,6 +76,37 @@ def article(
         if token.type == "inline" and token.children:
             token.children = _inline(token.children, resolve, image)
     return _clean(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
+
+
+def _tokens(markdown: str, label: Callable[[Applies], str], picks: Picks) -> list[Token]:
+    """Return the tokens of a text, with the lines that they have in the whole."""
+    several = parts(markdown)
+    if not any(part.applies for part in several):
+        return _MARKDOWN.parse(markdown)
+    env: dict[str, Any] = {}
+    _MARKDOWN.parse(unmarked(markdown), env)  # a reference may be defined in another part
+    tokens: list[Token] = []
+    for part in several:
+        if not part.applies.to(picks):
+            continue
+        own = _MARKDOWN.parse(part.text, env)
+        for token in own:
+            if token.map:
+                token.map = [token.map[0] + part.start, token.map[1] + part.start]
+        tokens += _boxed(own, label(part.applies)) if part.applies else own
+    return tokens
+
+
+def _boxed(tokens: list[Token], label: str) -> list[Token]:
+    said = Token("text", "", 0, content=label)
+    return [
+        Token("section_open", "section", 1, attrs={"class": "applies"}),
+        Token("label_open", "p", 1, attrs={"class": "applies-to"}),
+        Token("inline", "", 0, content=label, children=[said]),
+        Token("label_close", "p", -1),
+        *tokens,
+        Token("section_close", "section", -1),
+    ]
 
 
 def answer(
@@ -264,7 +307,7 @@ def _clean(html: str) -> Markup:
         if name == "id":
             return value if _ID.fullmatch(value) else None
         if name == "class":
-            return value if value in ("cite",) else None
+            return value if value in ("cite", "applies", "applies-to") else None
         if name == "src":
             return value if ADDRESS.fullmatch(value) else None
         return value

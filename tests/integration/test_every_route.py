@@ -38,6 +38,7 @@ LEAST: dict[str, Role] = {
             "GET /search", "GET /written", "GET /instant", "GET /p/{product}", "GET /t/{topic}", "GET /v1/me",
             "GET /v1/spaces", "GET /sign-in", "POST /sign-in", "POST /sign-out", "GET /welcome/{secret}",
             "POST /welcome/{secret}", "GET /account", "POST /account/password", "POST /v1/me/sign-out",
+            "GET /forgotten", "POST /forgotten",
         ],
         NOBODY,
     ),

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from api.web.words import attachments, before_publishing, history, reviewing
+from api.web.words import applying, attachments, before_publishing, history, reviewing
 
 Pairs = Mapping[str, tuple[str, str]]
-ROOMS: tuple[Pairs, ...] = (before_publishing.WORDS, attachments.WORDS, reviewing.WORDS, history.WORDS)
+ROOMS: tuple[Pairs, ...] = (before_publishing.WORDS, attachments.WORDS, applying.WORDS, reviewing.WORDS, history.WORDS)
 
 
 def add_to(catalogue: dict[str, dict[str, str]]) -> None:
