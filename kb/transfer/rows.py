@@ -67,6 +67,7 @@ LEFT = {
     "wording": "follows from fixed answers",
     "attachment": "a file, whose row stands for it: copy the folder `files`, or use a backup",
     "attachment_upload": "who sent a file that does not move",
+    "letter": "sent where it was asked for",
     "draft": "its person's alone, and not saved yet",
     "passage": "made by the indexer",
     "vector": "made by the indexer",

@@ -177,8 +177,10 @@ def with_rows(db: Database) -> None:
         gap = Gap(space_id=lake, item_id=2, revision_id=int(second.live_revision_id or 0))
         session.add(gap)
         session.flush()
-        asked = {"key": "why", "text": "Why?", "lang": "en", "role": "customer", "times": 3, "last_at": now()}
-        session.add(GapQuestion(gap_id=gap.id, space_id=lake, **asked))
+        about = int(gap.id or 0)
+        asked = GapQuestion(gap_id=about, key="why", text="Why?", lang="en", role="customer", times=3, last_at=now())
+        asked.space_id = lake
+        session.add(asked)
 
 
 def test_what_belongs_to_items_moves_too_without_secrets(db: Database, other: Database) -> None:
