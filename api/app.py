@@ -27,6 +27,7 @@ from api.routes import (
     review,
     schedule,
     search,
+    translations,
 )
 from api.services import Services
 
@@ -62,7 +63,7 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
     app.state.services = services
     errors.install(app)
     metrics.install(app)
-    editing = (items, review, drafts, history, schedule, bulk, replay, duplicates, gaps, fixed_answers)
+    editing = (items, review, drafts, history, schedule, bulk, replay, duplicates, gaps, translations, fixed_answers)
     for module in (search, answer, *editing, attachments, cases, events, ingest, accounts, health):
         app.include_router(module.router)
     web.install(app)

@@ -12,7 +12,7 @@ from kb import items
 from kb.content import Content, Profile, choice, labels
 from kb.fixed import Listed
 from kb.items import ItemView
-from kb.models import Audience, Confidence, Facet, Governance, Kind, now
+from kb.models import Audience, Confidence, Facet, Governance, Kind, Significance, now
 from retrieval.answer import Answer
 from retrieval.generate.outcome import Generation
 from retrieval.search import Hit, Results
@@ -196,6 +196,12 @@ class ItemUpdate(ItemIn):
     based_on: Number = Field(description="Number of the revision the change started from.")
     message: str = ""
     publish: bool = False
+    significance: Significance | None = Field(
+        default=None, description="Where it is published: what the change asks of translations."
+    )
+    follows: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Of a translation: number of the source's revision whose text it gives now."
+    )
 
 
 class ItemOut(Shape):

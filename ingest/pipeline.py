@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ from sqlmodel import Session, col, select
 from ingest.document import Document, Failure, ReadOptions
 from ingest.redacting import Find, redacted
 from ingest.sources import Skipped, source_name, walk
-from kb import editorial, pending
+from kb import editorial, pending, translations
 from kb.access import Principal
 from kb.content import Content, Profile, checked_content, checked_profile, choice, labels
 from kb.db import Database
 from kb.errors import InvalidInput, KBError, Misconfigured, Unavailable, shown
-from kb.models import Audience, Confidence, Governance, Item, Kind, ReviewOutcome, State
+from kb.models import Audience, Confidence, Governance, Item, Kind, ReviewOutcome, State, now
 from retrieval.language import language
 
 BATCH = 64
@@ -98,7 +99,7 @@ def ingest(
     Work is committed in batches: an interrupted run is finished by the next. `report` is filled as it goes.
     """
     report = report or Report()
-    started = time.monotonic()
+    started, since = time.monotonic(), now()
     for path in paths:
         source = name or source_name(path)
         if source == editorial.EDITOR_SOURCE:
@@ -117,6 +118,7 @@ def ingest(
             redact,
             report,
             on_progress,
+            since,
         )
     report.seconds = time.monotonic() - started
     return report
@@ -134,6 +136,7 @@ def _ingest_source(
     redact: Find | None,
     report: Report,
     on_progress: Callable[[Report], None] | None,
+    since: datetime,
 ) -> None:
     with db.read() as session:
         rows = session.exec(
@@ -143,7 +146,7 @@ def _ingest_source(
     failures = len(report.failed)
     seen: set[str] = set()
     for batch in _batches(walk(path, source=format, options=options), seen, report):
-        _write(db, batch, source, actor, defaults, known, redact, report)
+        _write(db, batch, source, actor, defaults, known, redact, report, since)
         if on_progress is not None:
             on_progress(report)
     gone = sorted(known[external].item_id for external in known.keys() - seen if known[external].state != State.RETIRED)
@@ -194,6 +197,7 @@ def _write(
     known: dict[str, _Known],
     redact: Find | None,
     report: Report,
+    since: datetime,
 ) -> None:
     ready: list[tuple[Document, Content, Profile, str]] = []
     for given in batch:
@@ -220,7 +224,7 @@ def _write(
             before = known.get(document.external_id)
             item = session.get(Item, before.item_id) if before is not None else None
             written["added" if item is None else "updated"] += 1
-            _put(session, item, document, content, profile, digest, source, actor, defaults)
+            _put(session, item, document, content, profile, digest, source, actor, defaults, since)
     report.added += written["added"]
     report.updated += written["updated"]
 
@@ -235,6 +239,7 @@ def _put(
     source: str,
     actor: Principal,
     defaults: Defaults,
+    since: datetime,
 ) -> None:
     if item is None:
         item, revision = editorial.create(
@@ -249,12 +254,15 @@ def _put(
         )
     else:
         revision = editorial.revise(session, item, content, actor=actor, message="ingest")
+        if revision.created_at >= since:
+            revision.follows_id = None  # it gives the source as this delivery has it
         editorial.reprofile(session, item, profile, actor=actor)
         item.source_hash = digest
     if document.state != State.DRAFT:
         if item.kind != Kind.FIXED:  # what a source says is live needs no review here
             pending.end_review(session, item, ReviewOutcome.OVERTAKEN, actor=actor)
         editorial.publish(session, item, revision, actor=actor)
+        translations.came_together(session, item, revision, since=since)
     if document.updated is not None:
         item.updated_at = document.updated
     session.add(item)

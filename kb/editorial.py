@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete as sql_delete
 from sqlmodel import Session, col, select
 
-from kb import attachments, audit, changes, duplicates, pending, redirects
+from kb import attachments, audit, changes, duplicates, pending, redirects, translations
 from kb.access import Principal, Role, root_space_id
 from kb.content import Content, Profile, checked_content, checked_profile, title_key
 from kb.errors import Conflict, NotFound, StaleRevision, shown
@@ -27,6 +27,7 @@ from kb.models import (
     Review,
     ReviewOutcome,
     Revision,
+    Significance,
     Space,
     State,
     Wording,
@@ -99,11 +100,14 @@ def revise(
     actor: Principal,
     based_on: int | None = None,
     message: str = "",
+    follows: int | None = None,
 ) -> Revision:
     """Add a revision as the item's draft; readers go on seeing the live one. What the actor kept as a draft goes.
 
     `based_on` is the number `n` of the revision that the writer started from: raises StaleRevision if another one
-    has come since. Returns the newest revision unchanged if the content is the same.
+    has come since. `follows`, of a translation: the number of the source's revision whose text it gives now (default:
+    the one that it followed before); raises Conflict where there is no source, NotFound.
+    Returns the newest revision if the content is the same, unchanged but for what it follows.
     """
     require_writable(session, item, actor)
     content = checked_content(content)
@@ -115,14 +119,32 @@ def revise(
         )
     pending.drop_draft(session, item, actor=actor)
     if newest.content_hash == content.hash:
-        return newest
+        return follow(session, item, follows, actor=actor) if follows is not None else newest
+    follows_id = translations.to_follow(session, item, follows) if follows is not None else newest.follows_id
     pending.end_review(session, item, ReviewOutcome.OVERTAKEN, actor=actor)
-    revision = _add_revision(session, item, content, actor, n=newest.n + 1, message=message)
+    revision = _add_revision(session, item, content, actor, n=newest.n + 1, message=message, follows_id=follows_id)
     assert item.id is not None
     changes.record(session, item.id, Operation.UPDATE, revision_id=revision.id, actor=actor.subject)
     was, is_ = {"revision": newest.n, "title": newest.title}, {"revision": revision.n, "title": revision.title}
     audited(session, item, actor, "revise", was, is_)
     return revision
+
+
+def follow(session: Session, item: Item, n: int, *, actor: Principal) -> Revision:
+    """Say that the newest revision of a translation gives revision `n` of its source, as it stands; return it.
+
+    For contributors; where readers see it, for publishers. Raises Conflict where there is no source, NotFound.
+    """
+    require_writable(session, item, actor)
+    newest = newest_revision(session, item)
+    if item.state == State.PUBLISHED and newest.id == item.live_revision_id:
+        require_writable(session, item, actor, Role.PUBLISHER, "say what a published translation follows")
+    follows_id = translations.to_follow(session, item, n)
+    if newest.follows_id != follows_id:
+        newest.follows_id = follows_id
+        session.add(newest)
+        audited(session, item, actor, "follow", after={"revision": newest.n, "follows": n})
+    return newest
 
 
 def reprofile(session: Session, item: Item, profile: Profile, *, actor: Principal) -> int:
@@ -156,9 +178,19 @@ def reprofile(session: Session, item: Item, profile: Profile, *, actor: Principa
     return changes.record(session, item.id, Operation.UPDATE, revision_id=item.live_revision_id, actor=actor.subject)
 
 
-def publish(session: Session, item: Item, revision: Revision, *, actor: Principal, approved: bool = False) -> Published:
+def publish(
+    session: Session,
+    item: Item,
+    revision: Revision,
+    *,
+    actor: Principal,
+    approved: bool = False,
+    significance: Significance | None = None,
+) -> Published:
     """Make `revision` the one that readers see.
 
+    `significance` says what the change asks of translations; default: `translations.significance_of`, and nothing of
+    what is published for the first time.
     Raises StaleRevision if a newer revision is already live, Conflict if the revision is another item's, or if it is
     in review, or a fixed answer's, and was not `approved`: `kb.review.approve` publishes those.
     """
@@ -174,14 +206,22 @@ def publish(session: Session, item: Item, revision: Revision, *, actor: Principa
         raise Conflict(f"revision {revision.n} of {item.number} is in review: approve it, or withdraw the review")
     if item.live_revision_id is not None and item.live_revision_id > revision.id:
         raise StaleRevision(f"{item.number} has a newer live revision than {revision.n}: revise it instead")
-    before = {"state": item.state.value, "revision": _number_of(session, item.live_revision_id)}
+    seen = session.get(Revision, item.live_revision_id) if item.live_revision_id is not None else None
+    before = {"state": item.state.value, "revision": seen.n if seen is not None else None}
+    if significance is None and seen is not None and seen.id != revision.id:
+        significance = translations.significance_of(Content.of(seen), Content.of(revision))
+    if significance is not None:
+        revision.significance = significance
+        session.add(revision)
     item.live_revision_id = revision.id
     item.draft_revision_id = None if newest_revision(session, item).id == revision.id else item.draft_revision_id
     item.state = State.PUBLISHED
     item.updated_at = now()
     session.add(item)
     pending.end_plans_of_published(session, item, revision.id, actor=actor)
-    audited(session, item, actor, "publish", before, {"state": item.state.value, "revision": revision.n})
+    said = {"significance": significance.value} if significance is not None else {}
+    after = {"state": item.state.value, "revision": revision.n} | said
+    audited(session, item, actor, "publish", before, after)
     redirects.drop(session, item)  # its number is its own again
     seq = changes.record(session, item.id, Operation.PUBLISH, revision_id=revision.id, actor=actor.subject)
     return Published(item_id=item.id, revision_id=revision.id, seq=seq)
@@ -245,11 +285,6 @@ def newest_revision(session: Session, item: Item) -> Revision:
     ).one()
 
 
-def _number_of(session: Session, revision_id: int | None) -> int | None:
-    revision = session.get(Revision, revision_id) if revision_id is not None else None
-    return revision.n if revision is not None else None
-
-
 def _columns(profile: Profile) -> dict[str, Any]:
     names = ("kind", "lang", "audience", "confidence", "governance", "family", "owner", "url")
     return {name: getattr(profile, name) for name in names}
@@ -283,7 +318,14 @@ def _set_labels(session: Session, item_id: int, wanted: Labels) -> Labels:
 
 
 def _add_revision(
-    session: Session, item: Item, content: Content, actor: Principal, *, n: int, message: str
+    session: Session,
+    item: Item,
+    content: Content,
+    actor: Principal,
+    *,
+    n: int,
+    message: str,
+    follows_id: int | None = None,
 ) -> Revision:
     assert item.id is not None
     revision = Revision(
@@ -300,6 +342,7 @@ def _add_revision(
         content_hash=content.hash,
         author=actor.subject,
         message=message[:1000],
+        follows_id=follows_id,
     )
     session.add(revision)
     session.flush()

@@ -18,6 +18,7 @@ from sqlalchemy import (
     LargeBinary,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlmodel import Field, SQLModel
@@ -93,6 +94,17 @@ class PlanOutcome(StrEnum):
     FAILED = "failed"
     """Its moment came, and it was not possible any more; `reason` says why."""
     CANCELLED = "cancelled"
+
+
+class Significance(StrEnum):
+    """How much a published change of a text asks of those who translate it, least first."""
+
+    MINOR = "minor"
+    """A slip mended: translations say the same as before."""
+    MEDIUM = "medium"
+    """Something was added or put better: translations should follow."""
+    MAJOR = "major"
+    """The meaning is another: a translation of the text before misleads."""
 
 
 class Facet(StrEnum):
@@ -233,6 +245,8 @@ class Item(SQLModel, table=True):
     lang: str = Field(max_length=16, index=True)
     family: str | None = Field(default=None, max_length=300, index=True)
     """Translations of one another share it. What ingest gives is `source/name`, so that sources do not mix."""
+    original: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    """Somebody said that it is the one of its family that the others are translated from."""
     audience: Audience = Field(sa_type=word(Audience))
     confidence: Confidence = Field(default=Confidence.NOT_VALIDATED, sa_type=word(Confidence))
     governance: Governance = Field(default=Governance.EXPERIENCE_BASED, sa_type=word(Governance))
@@ -272,11 +286,18 @@ class ItemLabel(SQLModel, table=True):
 
 
 class Revision(SQLModel, table=True):
-    """What an item says, forever: a revision is never changed once another exists. Texts are Markdown."""
+    """What an item says, forever: its texts are never changed once another revision exists. Texts are Markdown."""
 
     __tablename__ = "revision"
     __table_args__ = (
         UniqueConstraint("item_id", "n", name="uq_revision_item_n"),
+        Index(
+            "ix_revision_significant",
+            "item_id",
+            "significance",
+            sqlite_where=text("significance IS NOT NULL"),
+            postgresql_where=text("significance IS NOT NULL"),
+        ),
         {"sqlite_autoincrement": True},
     )
     id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
@@ -295,6 +316,10 @@ class Revision(SQLModel, table=True):
     author: str | None = Field(default=None, max_length=200)
     message: str = Field(default="", max_length=1000)
     created_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    significance: Significance | None = Field(default=None, sa_type=word(Significance))
+    """Of the change that publishing it made for readers; None: it was not published, or was the first that was."""
+    follows_id: int | None = Field(default=None, sa_type=BigId)
+    """Of a translation: the source's revision whose text it gives. None: nobody said; the newest of that moment."""
 
 
 class Review(SQLModel, table=True):

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, true
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
+from kb import translations
 from kb.access import Principal, Role, readable, scope_of
 from kb.content import title_key
-from kb.models import Item, Review, Revision, State, now
+from kb.models import Item, Review, Revision, Significance, State, now
 
 OLD = timedelta(days=30)
 """A draft that nobody touched for so long is old."""
@@ -29,6 +31,8 @@ class Queue(StrEnum):
     DUE = "due"
     """Needs to be looked at again."""
     EXPIRING = "expiring"
+    TRANSLATIONS = "translations"
+    """Behind the text that they are translated from by more than slips; what misleads most comes first."""
     OLD_DRAFTS = "old_drafts"
     MINE = "mine"
     """Owned or last written by who asks."""
@@ -49,6 +53,8 @@ class Row:
     """ISO 8601, UTC: of the newest revision."""
     review: Review | None
     """The one that is open."""
+    behind: Significance | None = None
+    """Of a translation: how far its newest revision is behind its source."""
 
 
 def counts(session: Session, actor: Principal) -> dict[Queue, int]:
@@ -62,10 +68,9 @@ def counts(session: Session, actor: Principal) -> dict[Queue, int]:
 def listed(
     session: Session, actor: Principal, queue: Queue, *, text: str = "", limit: int = 50, offset: int = 0
 ) -> Sequence[Row]:
-    """Return the items of a queue, last written first (in review: longest waiting first).
+    """Return the items of a queue, last written first (in review: longest waiting; translations: furthest behind).
 
     `text`: only those with it in their title, or of that number.
-
     Raises Forbidden below contributor.
     """
     statement = (
@@ -73,12 +78,14 @@ def listed(
         .join(Revision, _newest())
         .outerjoin(_OPEN, and_(col(_OPEN.item_id) == Item.id, col(_OPEN.outcome).is_(None)))
         .where(_writable(session, actor), _condition(queue, actor))
-        .order_by(col(_OPEN.id) if queue == Queue.IN_REVIEW else col(Revision.id).desc())
+        .order_by(*_order(queue))
         .limit(limit)
         .offset(offset)
     )
     if text.strip():
         statement = statement.where(_named(text))
+    rows = session.exec(statement).all()
+    behind = translations.behind(session, [int(item.id or 0) for item, _, _ in rows], newest=True)
     return [
         Row(
             item,
@@ -87,13 +94,21 @@ def listed(
             revision.author,
             revision.created_at.isoformat(timespec="seconds"),
             review,
+            behind.get(int(item.id or 0)),
         )
-        for item, revision, review in session.exec(statement)
+        for item, revision, review in rows
     ]
 
 
+def _order(queue: Queue) -> list[ColumnElement[Any]]:
+    if queue is Queue.IN_REVIEW:
+        return [col(_OPEN.id).asc()]
+    first = [translations.rank_behind().desc()] if queue is Queue.TRANSLATIONS else []
+    return [*first, col(Revision.id).desc()]
+
+
 def _newest() -> ColumnElement[bool]:
-    return col(Revision.id) == func.coalesce(col(Item.draft_revision_id), col(Item.live_revision_id))
+    return col(Revision.id) == translations.newest_id()
 
 
 def _named(text: str) -> ColumnElement[bool]:
@@ -120,6 +135,7 @@ def _condition(queue: Queue, actor: Principal) -> ColumnElement[bool]:
         Queue.STAGED: and_(live, col(Item.draft_revision_id).is_not(None)),
         Queue.DUE: and_(live, col(Item.review_at) <= moment),
         Queue.EXPIRING: and_(live, col(Item.expires_at) <= moment + SOON),
+        Queue.TRANSLATIONS: translations.needs_work(),
         Queue.OLD_DRAFTS: and_(draft, col(Revision.created_at) <= moment - OLD),
         Queue.MINE: or_(col(Item.owner) == actor.subject, col(Revision.author) == actor.subject),
         Queue.DRAFTS: draft,

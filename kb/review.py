@@ -15,7 +15,7 @@ from kb.compose import FIELDS
 from kb.content import storable
 from kb.editorial import Published
 from kb.errors import Conflict, InvalidInput, TooLarge
-from kb.models import Item, Kind, Review, ReviewOutcome, Revision, State, now
+from kb.models import Item, Kind, Review, ReviewOutcome, Revision, Significance, State, now
 
 AHEAD = timedelta(days=14)
 """How long before its expiry an item is due for review, where no day was named for that."""
@@ -76,12 +76,19 @@ def submit(
 
 
 def approve(
-    session: Session, item: Item, *, actor: Principal, revision: int | None = None, message: str = ""
+    session: Session,
+    item: Item,
+    *,
+    actor: Principal,
+    revision: int | None = None,
+    message: str = "",
+    significance: Significance | None = None,
 ) -> Published:
     """Approve the open review, and publish its revision. For coaches; of the own text, for whoever may publish.
 
     `revision` is the number of the one that the approver has read: raises Conflict if another one is in review, or
-    none. Approving what one wrote or submitted oneself is marked (`by_author`). A fixed answer takes an editor.
+    none. Approving what one wrote or submitted oneself is marked (`by_author`). `significance` as in
+    `editorial.publish`. A fixed answer takes an editor.
     """
     newest, review = _reviewed(session, item, actor, revision, Role.PUBLISHER, "approve items")
     own = actor.subject is not None and actor.subject == newest.author
@@ -91,7 +98,7 @@ def approve(
     before = item.state
     if _fixed(item) or review.expires_at is not None or review.review_at is not None:
         item.review_at, item.expires_at = review.review_at, review.expires_at
-    published = editorial.publish(session, item, newest, actor=actor, approved=True)
+    published = editorial.publish(session, item, newest, actor=actor, approved=True, significance=significance)
     review.by_author = own or actor.subject == review.asked_by
     pending.end_review(session, item, ReviewOutcome.APPROVED, actor=actor, answer=_checked(message))
     _audited(session, item, actor, "approve", newest, before)

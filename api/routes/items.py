@@ -13,13 +13,17 @@ from api.services import Services
 from kb import changes, drafts, editorial, items, redirects, spaces
 from kb.access import scope_of
 from kb.errors import NotFound
-from kb.models import Item, Revision
+from kb.models import Item, Revision, Significance
 
 router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEMS)
 
 WAIT_SECONDS = 30.0
 """Longest that `wait=searchable` waits; the write is kept in any case."""
 
+SignificanceQuery = Annotated[
+    Significance | None,
+    Query(description="What the change asks of translations; default: medium, minor for similar questions alone."),
+]
 WaitQuery = Annotated[
     Literal["searchable"] | None,
     Query(description="Answer only when this server's searches see the write (up to 30 s)."),
@@ -71,11 +75,17 @@ def update_item(parts: ServicesDep, reader: WriterDep, item: str, body: ItemUpda
     with parts.db.write() as session:
         found = items.get(session, item, scope_of(session, reader))
         revision = editorial.revise(
-            session, found, body.content(), actor=reader, based_on=body.based_on, message=body.message
+            session,
+            found,
+            body.content(),
+            actor=reader,
+            based_on=body.based_on,
+            message=body.message,
+            follows=body.follows,
         )
         seq = editorial.reprofile(session, found, body.profile(), actor=reader)
         if body.publish:
-            seq = editorial.publish(session, found, revision, actor=reader).seq
+            seq = editorial.publish(session, found, revision, actor=reader, significance=body.significance).seq
         result = written(found, revision, seq)
     return searchable(parts, result, wait)
 
@@ -86,6 +96,7 @@ def publish_item(
     reader: WriterDep,
     item: str,
     revision: Annotated[Number | None, Query(description="Number of the revision (default: the newest).")] = None,
+    significance: SignificanceQuery = None,
     wait: WaitQuery = None,
 ) -> Written:
     """Make a revision the one that readers see. For publishers."""
@@ -98,7 +109,7 @@ def publish_item(
             if numbered is None:
                 raise NotFound(f"{found.number} has no revision {revision}; its newest is {chosen.n}", field="revision")
             chosen = numbered
-        seq = editorial.publish(session, found, chosen, actor=reader).seq
+        seq = editorial.publish(session, found, chosen, actor=reader, significance=significance).seq
         result = written(found, chosen, seq)
     return searchable(parts, result, wait)
 

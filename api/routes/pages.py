@@ -16,7 +16,7 @@ from api.deps import ReaderDep
 from api.leaving import while_there
 from api.schemas import answer_event, search_event
 from api.web import Page, forms, rendering
-from kb import items, redirects
+from kb import items, redirects, translations
 from kb.access import Principal, Scope, scope_of
 from kb.applies import occurring, parts
 from kb.compose import composed
@@ -24,7 +24,7 @@ from kb.content import storable
 from kb.errors import InvalidInput, NotFound
 from kb.events import Happened
 from kb.items import ItemView
-from kb.models import EventKind, Facet, Kind
+from kb.models import EventKind, Facet, Kind, Significance
 from retrieval.abstain import Band
 from retrieval.answer import Answer, answer_from, answered, events_from
 from retrieval.citations import Citation
@@ -231,6 +231,7 @@ def article(
             return RedirectResponse(page.url(_path(address), **kept), 301)
         others = items.translations(session, view.item, scope)
         titles = items.titles(session, scope, [int(other.id or 0) for other in others])
+        behind, source = _behind(session, view, scope)
         markdown = compose_view(view)
         choices = occurring(part.applies for part in parts(markdown))
         picks = {facet: [asked[facet]] for facet in choices if asked[facet]}
@@ -265,6 +266,8 @@ def article(
         others=[(other, titles[int(other.id or 0)]) for other in others if int(other.id or 0) in titles],
         alternates=[(other.lang, page.article(int(other.id or 0), titles[int(other.id or 0)])) for other in others],
         choices=[(facet, values, asked[facet]) for facet, values in choices.items()],
+        behind=behind,
+        source=source,
         voted=voted,
         vote_url=page.url(f"/vote/{view.item.number}"),
         origin=origin,
@@ -315,6 +318,16 @@ def by_product(request: Request, reader: ReaderDep, product: str, start: Text = 
 @router.get("/t/{topic}")
 def by_topic(request: Request, reader: ReaderDep, topic: str, start: Text = "0") -> Response:
     return _browse(Page(request), reader, Facet.TOPIC, topic, start)
+
+
+def _behind(session: Session, view: ItemView, scope: Scope) -> tuple[str, int]:
+    """Return how far a translation is behind by more than slips, and the id of its source; of one that may be read."""
+    late = translations.behind(session, [int(view.item.id or 0)]).get(int(view.item.id or 0))
+    if late is None or late is Significance.MINOR:
+        return "", 0
+    source = translations.source_of(session, view.item)
+    number = int(source.id or 0) if source is not None else 0
+    return (late.value, number) if number in items.titles(session, scope, [number]) else ("", 0)
 
 
 def compose_view(view: ItemView) -> str:

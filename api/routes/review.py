@@ -12,7 +12,7 @@ from api.routes.schedule import PlanOut, plan_out
 from api.schemas import Moment, Number, Shape, Written
 from kb import editorial, items, pending, review
 from kb.access import Role, scope_of
-from kb.models import Review, Revision, State
+from kb.models import Review, Revision, Significance, State
 
 router = APIRouter(prefix="/v1", tags=["review"], responses=PROBLEMS)
 
@@ -28,6 +28,7 @@ class Submit(Shape):
 class Approve(Shape):
     revision: Number = Field(description="Number of the revision that was read: no other one is published.")
     message: str = ""
+    significance: Significance | None = Field(default=None, description="What the change asks of translations.")
 
 
 class Defer(Shape):
@@ -178,7 +179,14 @@ def approve_item(parts: ServicesDep, reader: WriterDep, item: str, body: Approve
     """Approve and publish the revision in review that was read. For coaches; of the own text, for publishers."""
     with parts.db.write() as session:
         found = items.get(session, item, scope_of(session, reader))
-        seq = review.approve(session, found, actor=reader, revision=body.revision, message=body.message).seq
+        seq = review.approve(
+            session,
+            found,
+            actor=reader,
+            revision=body.revision,
+            message=body.message,
+            significance=body.significance,
+        ).seq
         result = written(found, editorial.newest_revision(session, found), seq)
     return searchable(parts, result, wait)
 

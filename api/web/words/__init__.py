@@ -2,10 +2,17 @@
 
 from collections.abc import Mapping
 
-from api.web.words import applying, attachments, before_publishing, history, reviewing
+from api.web.words import applying, attachments, before_publishing, history, reviewing, translations
 
 Pairs = Mapping[str, tuple[str, str]]
-ROOMS: tuple[Pairs, ...] = (before_publishing.WORDS, attachments.WORDS, applying.WORDS, reviewing.WORDS, history.WORDS)
+ROOMS: tuple[Pairs, ...] = (
+    before_publishing.WORDS,
+    attachments.WORDS,
+    applying.WORDS,
+    reviewing.WORDS,
+    history.WORDS,
+    translations.WORDS,
+)
 
 
 def add_to(catalogue: dict[str, dict[str, str]]) -> None:
