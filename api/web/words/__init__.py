@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from api.web.words import applying, attachments, before_publishing, gaps, history, reviewing, translations
+from api.web.words import applying, attachments, before_publishing, gaps, history, meanwhile, reviewing, translations
 
 Pairs = Mapping[str, tuple[str, str]]
 ROOMS: tuple[Pairs, ...] = (
@@ -13,6 +13,7 @@ ROOMS: tuple[Pairs, ...] = (
     history.WORDS,
     translations.WORDS,
     gaps.WORDS,
+    meanwhile.WORDS,
 )
 
 
