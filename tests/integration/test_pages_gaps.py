@@ -1,7 +1,6 @@
 """The page of gaps: the list with its chart, one gap, what is done about it, and who sees it."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
@@ -18,7 +17,7 @@ __all__ = ["plain_client"]
 
 
 @pytest.fixture
-def client(services: Services, plain_client: TestClient) -> Iterator[TestClient]:
+def client(services: Services, plain_client: TestClient) -> TestClient:
     """With two gaps: 2 on batteries (5 failures), 1 on antennas (4)."""
     ask(services, BATTERY, times=3)
     ask(services, f"{BATTERIES} <b>", times=2)
