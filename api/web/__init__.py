@@ -48,6 +48,7 @@ def install(app: FastAPI) -> None:
         editing,
         flagging,
         forgotten,
+        gaps_page,
         pages,
         people,
         reviewing,
@@ -64,6 +65,7 @@ def install(app: FastAPI) -> None:
     app.include_router(reviewing.router)
     app.include_router(flagging.router)
     app.include_router(revisions.router)
+    app.include_router(gaps_page.router)
     app.include_router(people.router)
 
     @app.middleware("http")

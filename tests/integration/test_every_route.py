@@ -89,6 +89,8 @@ LEAST: dict[str, Role] = {
     "GET /v1/gaps": CONTRIBUTOR,
     "GET /v1/gaps/{number}": CONTRIBUTOR,
     "POST /v1/gaps/{number}/{act}": CONTRIBUTOR,
+    "GET /gaps": CONTRIBUTOR,
+    "POST /gaps/{number}": CONTRIBUTOR,
     "GET /v1/items/{item}/editing": CONTRIBUTOR,
     "GET /v1/items/{item}/schedule": CONTRIBUTOR,
     "GET /v1/reviews": CONTRIBUTOR,
@@ -177,6 +179,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /edit/{ref}/restore": {"revision": "1", "based_on": "1"},
     "POST /report/{ref}": {"reason": "outdated"},
     "POST /edit/{ref}/flags": {"number": "1", "state": "fixed"},
+    "POST /gaps/{number}": {"action": "draft"},
     "POST /vote/{ref}": {"helpful": "yes", "revision": "1"},
     "POST /people": {"action": "add", "email": "new@example.org", "role": "customer", "space": "lake"},
 }
