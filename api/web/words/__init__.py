@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from api.web.words import applying, attachments, before_publishing, history, reviewing, translations
+from api.web.words import applying, attachments, before_publishing, cases, history, reviewing, translations
 
 Pairs = Mapping[str, tuple[str, str]]
 ROOMS: tuple[Pairs, ...] = (
@@ -12,6 +12,7 @@ ROOMS: tuple[Pairs, ...] = (
     reviewing.WORDS,
     history.WORDS,
     translations.WORDS,
+    cases.WORDS,
 )
 
 
