@@ -1,10 +1,10 @@
 """The shapes of what goes out and comes in: one set for HTTP and for `--json`. docs/api.md explains the fields."""
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from sqlmodel import Session
 
 from api.conversations import Asked
@@ -16,6 +16,21 @@ from kb.models import Audience, Confidence, Facet, Governance, Kind, Significanc
 from retrieval.answer import Answer
 from retrieval.generate.outcome import Generation
 from retrieval.search import Hit, Results
+
+LARGEST = 2**31 - 1
+"""Of a number that a request may name: what every database can compare and keep."""
+Number = Annotated[int, Field(ge=1, le=LARGEST)]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this moment is outside of the years that can be kept, 1 to 9999") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A moment with its time zone, given in UTC."""
 
 
 class Shape(BaseModel):
@@ -178,7 +193,7 @@ class ItemCreate(ItemIn):
 class ItemUpdate(ItemIn):
     """The whole new state of an item: what is left away becomes empty or the default."""
 
-    based_on: Annotated[int, Field(ge=1)] = Field(description="Number of the revision the change started from.")
+    based_on: Number = Field(description="Number of the revision the change started from.")
     message: str = ""
     publish: bool = False
     significance: Significance | None = Field(

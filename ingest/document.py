@@ -54,6 +54,13 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """A document that the source itself says is no more: in its trash, deleted, hidden from all."""
+
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds on what is read, so that no file can exhaust the machine."""
 
@@ -99,7 +106,7 @@ class Source(Protocol):
     def recognises(self, path: Path) -> bool:
         """Say whether this source reads `path` (a file or a folder); cheap: names and a first look only."""
 
-    def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure]:
+    def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure | Gone]:
         """Yield all documents of `path` in a stable order, and a Failure for each that cannot be read.
 
         Raises UnreadableSource where nothing of `path` can be read at all.

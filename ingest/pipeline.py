@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from ingest.document import Document, Failure, ReadOptions
+from ingest.document import Document, Failure, Gone, ReadOptions
 from ingest.redacting import Find, redacted
 from ingest.sources import Skipped, source_name, walk
 from kb import editorial, pending, translations
@@ -23,6 +24,8 @@ from retrieval.language import language
 
 BATCH = 64
 """Documents written in one transaction."""
+_DRAFT = "draft:"
+"""What the hash of a document begins with that is a draft in its source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ def ingest(
     Each path is one source, called `name` or after its file or folder. An item is known by (source, external id) and
     its hash: a second run changes nothing. One bad file is reported and the rest goes on. With `prune`, items of a
     source that its path no longer holds are retired, unless something of it could not be read.
+    What a source itself no longer shows (a page turned back into a draft, in the trash, hidden) is retired in any case.
     With `redact`, personal data is replaced by placeholders before anything is stored; a document in which it cannot be
     looked for is a failure, and without a model nothing is read. Raises Misconfigured or Unavailable then.
     Work is committed in batches: an interrupted run is finished by the next. `report` is filled as it goes.
@@ -145,11 +149,13 @@ def _ingest_source(
     known = {external: _Known(int(item or 0), digest, State(state)) for item, external, digest, state in rows}
     failures = len(report.failed)
     seen: set[str] = set()
-    for batch in _batches(walk(path, source=format, options=options), seen, report):
+    withdrawn: set[str] = set()
+    for batch in _batches(walk(path, source=format, options=options), seen, withdrawn, report):
         _write(db, batch, source, actor, defaults, known, redact, report, since)
         if on_progress is not None:
             on_progress(report)
-    gone = sorted(known[external].item_id for external in known.keys() - seen if known[external].state != State.RETIRED)
+    _retire(db, _there(known, withdrawn - seen), actor, report, on_progress)
+    gone = _there(known, known.keys() - seen - withdrawn)
     if not prune or not gone:
         return
     if len(report.failed) > failures:
@@ -160,16 +166,33 @@ def _ingest_source(
             )
         )
         return
-    for start in range(0, len(gone), BATCH):
+    _retire(db, gone, actor, report, on_progress)
+
+
+def _there(known: dict[str, _Known], externals: AbstractSet[str]) -> list[int]:
+    """Return the ids of the items of these documents that are here and not retired."""
+    return sorted(
+        known[external].item_id
+        for external in externals
+        if external in known and known[external].state != State.RETIRED
+    )
+
+
+def _retire(
+    db: Database, ids: list[int], actor: Principal, report: Report, on_progress: Callable[[Report], None] | None
+) -> None:
+    for start in range(0, len(ids), BATCH):
         with db.write() as session:
-            for item_id in gone[start : start + BATCH]:
+            for item_id in ids[start : start + BATCH]:
                 editorial.retire(session, session.get_one(Item, item_id), actor=actor)
                 report.retired += 1
         if on_progress is not None:
             on_progress(report)
 
 
-def _batches(found: Iterator[Document | Failure | Skipped], seen: set[str], report: Report) -> Iterator[list[Document]]:
+def _batches(
+    found: Iterator[Document | Failure | Gone | Skipped], seen: set[str], withdrawn: set[str], report: Report
+) -> Iterator[list[Document]]:
     batch: list[Document] = []
     for outcome in found:
         match outcome:
@@ -177,6 +200,8 @@ def _batches(found: Iterator[Document | Failure | Skipped], seen: set[str], repo
                 report.failed.append(outcome)
             case Skipped():
                 report.skipped += 1
+            case Gone():
+                withdrawn.add(outcome.external_id)
             case Document():
                 seen.add(outcome.external_id)
                 report.warnings.extend(Failure(outcome.external_id, warning) for warning in outcome.warnings)
@@ -212,21 +237,39 @@ def _write(
         digest = _hash(content, profile, document, defaults)
         before = known.get(document.external_id)
         # A retired item whose document is there again comes back, unless its document says it is a draft.
-        if before is not None and before.source_hash == digest and before.state != State.RETIRED:
+        stays = before is not None and (before.state != State.RETIRED or document.state == State.DRAFT)
+        if before is not None and before.source_hash == digest and stays:
             report.unchanged += 1
         else:
             ready.append((document, content, profile, digest))
     if not ready:
         return
-    written = {"added": 0, "updated": 0}
+    written = {"added": 0, "updated": 0, "retired": 0}
     with db.write() as session:
         for document, content, profile, digest in ready:
             before = known.get(document.external_id)
             item = session.get(Item, before.item_id) if before is not None else None
             written["added" if item is None else "updated"] += 1
-            _put(session, item, document, content, profile, digest, source, actor, defaults, since)
+            item = _put(session, item, document, content, profile, digest, source, actor, defaults, since)
+            if before is not None and not _as_draft(before.source_hash) and _withdrawn(item, document):
+                editorial.retire(session, item, actor=actor)
+                written["retired"] += 1
     report.added += written["added"]
     report.updated += written["updated"]
+    report.retired += written["retired"]
+
+
+def _as_draft(source_hash: str | None) -> bool:
+    """Say whether a document was a draft in its source when it was last read.
+
+    What an editor has published since of such a one stays published.
+    """
+    return source_hash is not None and source_hash.startswith(_DRAFT)
+
+
+def _withdrawn(item: Item, document: Document) -> bool:
+    """Say whether readers see what the source has turned back into a draft."""
+    return document.state == State.DRAFT and item.state == State.PUBLISHED
 
 
 def _put(
@@ -240,7 +283,7 @@ def _put(
     actor: Principal,
     defaults: Defaults,
     since: datetime,
-) -> None:
+) -> Item:
     if item is None:
         item, revision = editorial.create(
             session,
@@ -266,6 +309,7 @@ def _put(
     if document.updated is not None:
         item.updated_at = document.updated
     session.add(item)
+    return item
 
 
 def _parts(document: Document, source: str, defaults: Defaults) -> tuple[Content, Profile]:
@@ -295,4 +339,5 @@ def _parts(document: Document, source: str, defaults: Defaults) -> tuple[Content
 
 def _hash(content: Content, profile: Profile, document: Document, defaults: Defaults) -> str:
     rest = f"{document.state}|{document.updated and document.updated.isoformat()}|{defaults.space_id}"
-    return hashlib.sha256(f"{content.hash}|{profile.hash}|{rest}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{content.hash}|{profile.hash}|{rest}".encode()).hexdigest()
+    return f"{_DRAFT}{digest}"[:64] if document.state == State.DRAFT else digest

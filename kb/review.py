@@ -55,8 +55,8 @@ def submit(
         raise Conflict(f"{item.number} is in review already: approve it, or change it and submit it again")
     if not _fixed(item) and item.state == State.PUBLISHED and item.live_revision_id == revision.id:
         raise Conflict(f"readers see revision {revision.n} of {item.number} already: change it, then submit it")
-    review_at = review_at or (max(expires_at - AHEAD, now()) if expires_at is not None else None)
     _check_dates(review_at, expires_at)
+    review_at = review_at or (max(expires_at - AHEAD, now()) if expires_at is not None else None)
     review = Review(
         item_id=revision.item_id,
         revision_id=int(revision.id or 0),

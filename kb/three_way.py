@@ -6,10 +6,10 @@ conflict.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
-from kb.content import Content
+from kb.content import Content, Profile
 from kb.differences import operations
 
 TEXTS = ("title", "body", "issue", "environment", "resolution", "cause")
@@ -53,6 +53,13 @@ class Field:
             lines += chunk.merged
         return "\n".join(lines)
 
+    @property
+    def with_mine(self) -> str:
+        """The text of both sides, as I wrote it where a person has to decide."""
+        return "\n".join(
+            line for chunk in self.chunks for line in (chunk.mine if chunk.merged is None else chunk.merged)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Merge:
@@ -86,6 +93,20 @@ def merge(base: Content, theirs: Content, mine: Content) -> Merge:
         chunks = (_chunk([one], [two], [three]),) if name == "title" else tuple(merged_lines(one, two, three))
         found.append(Field(name, one, two, three, chunks))
     return Merge(tuple(found), _questions(base.similar_questions, theirs.similar_questions, mine.similar_questions))
+
+
+def merge_profiles(base: Profile, theirs: Profile, mine: Profile) -> tuple[Profile, tuple[str, ...]]:
+    """Return `theirs` with what `mine` changes of `base`, and the names of what both made different: those say `mine`.
+
+    Labels are put together one by one, and never clash.
+    """
+    names = [field.name for field in fields(Profile) if field.name != "labels"]
+    changed = {name: getattr(mine, name) for name in names if getattr(mine, name) != getattr(base, name)}
+    clashing = tuple(
+        name for name, value in changed.items() if getattr(theirs, name) not in (getattr(base, name), value)
+    )
+    together = (theirs.labels - (base.labels - mine.labels)) | (mine.labels - base.labels)
+    return replace(theirs, **changed, labels=together), clashing
 
 
 def merged_lines(base: str, theirs: str, mine: str) -> list[Chunk]:

@@ -12,7 +12,7 @@ from sqlmodel import Session
 from api import letters
 from api.deps import AdminDep, ReaderDep, ServicesDep
 from api.errors import PROBLEMS
-from api.schemas import Shape
+from api.schemas import LARGEST, Number, Shape
 from api.services import Services
 from kb import accounts, audit, browser_sessions, keys, spaces
 from kb.access import Grant, Principal, Role, scope_of
@@ -172,7 +172,7 @@ def sign_out_everywhere(parts: ServicesDep, reader: ReaderDep) -> None:
 def list_accounts(
     parts: ServicesDep,
     reader: AdminDep,
-    after: Annotated[int, Query(ge=0, description="Id of the last account of the page before.")] = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST, description="Id of the last account of the page before.")] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> AccountsOut:
     """List the accounts that have a role where the caller is an admin."""
@@ -316,7 +316,7 @@ def read_audit(
     reader: AdminDep,
     target: Annotated[str | None, Query(description="Such as KB-1042 or an e-mail address.")] = None,
     actor: str | None = None,
-    before: Annotated[int | None, Query(ge=1, description="Id of the last row of the page before.")] = None,
+    before: Annotated[Number | None, Query(description="Id of the last row of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> AuditRows:
     """Read who changed what, newest first: of the spaces that the caller is an admin of."""

@@ -85,9 +85,18 @@ async def post_answer(request: Request, parts: ServicesDep, reader: ReaderDep, b
     )
 
 
+_EVENT = {
+    "type": "object",
+    "description": "One event of the stream; docs/api.md says in which order they come.",
+    "properties": {
+        "event": {"enum": ["sources", "text", "replaced", "answered", "did_you_mean", "no_answer", "error"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
 _STREAM: dict[str, Any] = {
     "response_class": StreamingResponse,
-    "responses": {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    "responses": {200: {"content": {"text/event-stream": {"schema": _EVENT}}}},
 }
 
 

@@ -70,7 +70,7 @@ class FieldOut(Shape):
     redacted: str = Field(description="As it would be kept.")
 
 
-class ReviewOut(Shape):
+class CaseReview(Shape):
     """What would be kept of a case. Nothing is kept of this call."""
 
     lang: str
@@ -85,12 +85,12 @@ class CapturedOut(Written):
 
 
 @router.post("/review", operation_id="review_case")
-def review_case(parts: ServicesDep, reader: ReaderDep, body: CaseIn) -> ReviewOut:
+def review_case(parts: ServicesDep, reader: ReaderDep, body: CaseIn) -> CaseReview:
     """Return what in a case is personal, what would be kept of it, and near duplicates. Keeps nothing. For agents."""
     reader.require(Role.AGENT, "capture cases")
     seen = body.reviewed(parts)
     known, found = beside(parts, reader, body.number, seen)
-    return ReviewOut(
+    return CaseReview(
         lang=seen.lang,
         item=known.number if known is not None else None,
         fields={

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api.deps import ReaderDep, ServicesDep, WriterDep
 from api.errors import PROBLEMS
-from api.schemas import ItemIn, Shape
+from api.schemas import LARGEST, ItemIn, Number, Shape
 from kb import drafts, items
 from kb.access import scope_of
 from kb.models import Draft, Facet
@@ -19,8 +19,10 @@ class DraftIn(ItemIn):
     """The whole of what is in the editor, finished or not."""
 
     title: str = ""
-    based_on: int | None = Field(default=None, description="Number of the revision it started from; null: a new item.")
-    version: Annotated[int, Field(ge=0)] = Field(
+    based_on: Number | None = Field(
+        default=None, description="Number of the revision it started from; null: a new item."
+    )
+    version: Annotated[int, Field(ge=0, le=LARGEST)] = Field(
         default=0, description="Version of the draft that this goes on from, as the last answer said; 0: there is none."
     )
 

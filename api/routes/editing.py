@@ -7,11 +7,11 @@ from fastapi.responses import Response
 from sqlmodel import Session
 
 from api.deps import ReaderDep, WriterDep
-from api.web import Page, editor, forms
+from api.web import Page, editor, forms, meanwhile
 from api.web.editor import KINDS, Sent, Written
-from kb import editorial, queues, review, spaces
+from kb import editorial, queues, review, spaces, three_way
 from kb.access import Principal, Role
-from kb.errors import Conflict, Forbidden, InvalidInput, TooLarge
+from kb.errors import Conflict, Forbidden, InvalidInput, StaleRevision, TooLarge
 from kb.models import Item, Kind, Revision
 from kb.queues import Queue
 
@@ -103,15 +103,40 @@ def save(request: Request, reader: WriterDep, ref: str, said: Annotated[Sent, Fo
                     message=said.message,
                 )
                 before, seq = editorial.profile_of(session, item), 0
-                if (wanted := said.profile(before)) != before:
+                wanted, clashing = three_way.merge_profiles(said.opened(before), before, said.profile(before))
+                if clashing:
+                    raise StaleRevision(f"{clashing[0]} of {item.number} was changed meanwhile", field=clashing[0])
+                if wanted != before:
                     seq = editorial.reprofile(session, item, wanted, actor=reader)
                 seq = _act(session, item, revision, reader, said) or seq
             number = item.number
+    except StaleRevision as error:
+        return _together(page, reader, ref, said, error)
     except (InvalidInput, TooLarge, Conflict, Forbidden) as error:
         with page.services.db.read() as session:
             item = editor.found(session, ref, reader)
-        return editor.form(page, reader, said, item=item, problem=error, based_on=said.based_on)
+        return editor.form(page, reader, said, item=item, problem=error, based_on=said.based_on, was=said.was)
     return editor.done(page, number, seq, said=_told(said))
+
+
+def _together(page: Page, reader: Principal, ref: str, said: Sent, error: StaleRevision) -> Response:
+    """Return the editor with what was typed and what came meanwhile in one; saved again, it goes on top of that."""
+    with page.services.db.read() as session:
+        item = editor.found(session, ref, reader)
+        now, newest = editorial.profile_of(session, item), editorial.newest_revision(session, item)
+        was, mine = said.opened(now), said.profile(now)
+        wanted, clashing = three_way.merge_profiles(was, now, mine)
+        found = meanwhile.of(
+            session,
+            item,
+            said.content(),
+            min(said.based_on or newest.n, newest.n),
+            actor=reader,
+            profiles=(was, now, mine),
+            clashing=clashing,
+        )
+    both = said.saying(found.together, wanted)
+    return editor.form(page, reader, both, item=item, problem=error, based_on=found.newest, meanwhile=found)
 
 
 def _act(session: Session, item: Item, revision: Revision, reader: Principal, said: Sent) -> int:

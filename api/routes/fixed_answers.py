@@ -3,12 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.deps import ReaderDep, ServicesDep, WriterDep
 from api.errors import PROBLEMS
 from api.routes.items import WaitQuery, searchable, written
-from api.schemas import FixedAnswerIn, FixedAnswerOut, Shape, Written, fixed_answer_out
+from api.schemas import FixedAnswerIn, FixedAnswerOut, Moment, Number, Shape, Written, fixed_answer_out
 from kb import editorial, fixed, review, spaces
 from kb.access import Role, scope_of
 from kb.content import choice
@@ -24,15 +24,15 @@ class FixedAnswerCreate(FixedAnswerIn):
 class FixedAnswerUpdate(FixedAnswerIn):
     """The whole new state: what is left away becomes empty or the default."""
 
-    based_on: Annotated[int, Field(ge=1)] = Field(description="Number of the revision the change started from.")
+    based_on: Number = Field(description="Number of the revision the change started from.")
     message: str = ""
 
 
 class SubmitRequest(Shape):
-    review_at: AwareDatetime | None = Field(
+    review_at: Moment | None = Field(
         default=None, description="When to look at it again; default: two weeks before it expires, if it does."
     )
-    expires_at: AwareDatetime | None = Field(default=None, description="From when on it is returned no longer.")
+    expires_at: Moment | None = Field(default=None, description="From when on it is returned no longer.")
 
 
 class FixedAnswers(Shape):
@@ -45,7 +45,7 @@ def list_fixed_answers(
     reader: ReaderDep,
     state: Annotated[str | None, Query(description="draft, in_review, published or retired.")] = None,
     due: Annotated[
-        AwareDatetime | None, Query(description="Only published ones whose review or expiry is due by this moment.")
+        Moment | None, Query(description="Only published ones whose review or expiry is due by this moment.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
@@ -113,7 +113,7 @@ def approve_fixed_answer(
     parts: ServicesDep,
     reader: WriterDep,
     item: str,
-    revision: Annotated[int | None, Query(ge=1, description="Number of the revision that was read.")] = None,
+    revision: Annotated[Number | None, Query(description="Number of the revision that was read.")] = None,
     wait: WaitQuery = None,
 ) -> Written:
     """Approve the revision in review: from now on it is the answer to its questions. For editors."""

@@ -16,13 +16,13 @@ MOST_BEHIND = 10_000
 """Change-log rows that the index may be behind and still be called ready."""
 
 
-@router.get("/healthz", operation_id="health")
+@router.get("/healthz", operation_id="health", response_class=PlainTextResponse)
 def health() -> PlainTextResponse:
     """The process answers."""
     return PlainTextResponse("ok\n")
 
 
-@router.get("/readyz", operation_id="readiness")
+@router.get("/readyz", operation_id="readiness", responses={503: {"description": "Not yet, or not at present."}})
 def ready(parts: ServicesDep) -> Response:
     """Whether this worker can serve searches: database reachable, index nearly level, indexing without error."""
     with parts.db.read() as session:

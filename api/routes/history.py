@@ -8,7 +8,7 @@ from pydantic import Field
 from api.deps import ReaderDep, ServicesDep, WriterDep
 from api.errors import PROBLEMS
 from api.routes.items import written
-from api.schemas import ItemIn, Shape, Written
+from api.schemas import ItemIn, Number, Shape, Written
 from kb import changes, history, items
 from kb.access import scope_of
 from kb.models import Revision
@@ -63,14 +63,14 @@ class Diff(Shape):
 
 
 class Restore(Shape):
-    based_on: Annotated[int, Field(ge=1)] = Field(description="Number of the newest revision that was seen.")
+    based_on: Number = Field(description="Number of the newest revision that was seen.")
     message: str = ""
 
 
 class MergeIn(ItemIn):
     """What is in the editor, as for a save."""
 
-    based_on: Annotated[int, Field(ge=1)] = Field(description="Number of the revision the change started from.")
+    based_on: Number = Field(description="Number of the revision the change started from.")
 
 
 class ChunkOut(Shape):
@@ -120,7 +120,7 @@ def list_revisions(
 
 
 @router.get("/{item}/revisions/{n}", operation_id="read_revision")
-def read_revision(parts: ServicesDep, reader: ReaderDep, item: str, n: int) -> RevisionOut:
+def read_revision(parts: ServicesDep, reader: ReaderDep, item: str, n: Number) -> RevisionOut:
     """What an item said in one revision; for those who may not write there, only the live one is there."""
     with parts.db.read() as session:
         found = items.get(session, item, scope_of(session, reader))
@@ -143,8 +143,8 @@ def diff_revisions(
     parts: ServicesDep,
     reader: ReaderDep,
     item: str,
-    old: Annotated[int | None, Query(description="Number of the one revision (default: the live one).")] = None,
-    new: Annotated[int | None, Query(description="Number of the other (default: the newest).")] = None,
+    old: Annotated[Number | None, Query(description="Number of the one revision (default: the live one).")] = None,
+    new: Annotated[Number | None, Query(description="Number of the other (default: the newest).")] = None,
 ) -> Diff:
     """What differs between any two revisions, field by field. For those who may write there."""
     with parts.db.read() as session:
@@ -168,7 +168,7 @@ def diff_revisions(
 
 
 @router.post("/{item}/revisions/{n}/restore", operation_id="restore_revision")
-def restore_revision(parts: ServicesDep, reader: WriterDep, item: str, n: int, body: Restore) -> Written:
+def restore_revision(parts: ServicesDep, reader: WriterDep, item: str, n: Number, body: Restore) -> Written:
     """Add a revision that says what this one said; readers see it when it is published. For contributors."""
     with parts.db.write() as session:
         found = items.get(session, item, scope_of(session, reader))

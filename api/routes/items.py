@@ -8,7 +8,7 @@ from sqlmodel import col, select
 
 from api.deps import ReaderDep, ServicesDep, WriterDep
 from api.errors import PROBLEMS
-from api.schemas import ItemCreate, ItemOut, ItemUpdate, Written, item_out
+from api.schemas import ItemCreate, ItemOut, ItemUpdate, Number, Written, item_out
 from api.services import Services
 from kb import changes, drafts, editorial, items, redirects, spaces
 from kb.access import scope_of
@@ -95,7 +95,7 @@ def publish_item(
     parts: ServicesDep,
     reader: WriterDep,
     item: str,
-    revision: Annotated[int | None, Query(ge=1, description="Number of the revision (default: the newest).")] = None,
+    revision: Annotated[Number | None, Query(description="Number of the revision (default: the newest).")] = None,
     significance: SignificanceQuery = None,
     wait: WaitQuery = None,
 ) -> Written:

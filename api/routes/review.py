@@ -3,13 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.deps import ReaderDep, ServicesDep, WriterDep
 from api.errors import PROBLEMS
 from api.routes.items import WaitQuery, searchable, written
 from api.routes.schedule import PlanOut, plan_out
-from api.schemas import Shape, Written
+from api.schemas import Moment, Number, Shape, Written
 from kb import editorial, items, pending, review
 from kb.access import Role, scope_of
 from kb.models import Review, Revision, Significance, State
@@ -19,21 +19,21 @@ router = APIRouter(prefix="/v1", tags=["review"], responses=PROBLEMS)
 
 class Submit(Shape):
     message: str = Field(default="", description="To who reviews it.")
-    review_at: AwareDatetime | None = Field(
+    review_at: Moment | None = Field(
         default=None, description="When to look at it again; default: two weeks before it expires, if it does."
     )
-    expires_at: AwareDatetime | None = Field(default=None, description="From when on readers no longer see it.")
+    expires_at: Moment | None = Field(default=None, description="From when on readers no longer see it.")
 
 
 class Approve(Shape):
-    revision: int = Field(ge=1, description="Number of the revision that was read: no other one is published.")
+    revision: Number = Field(description="Number of the revision that was read: no other one is published.")
     message: str = ""
     significance: Significance | None = Field(default=None, description="What the change asks of translations.")
 
 
 class Defer(Shape):
     message: str = Field(description="To the author: what is missing.")
-    revision: int | None = Field(default=None, ge=1, description="Number of the revision that was read.")
+    revision: Number | None = Field(default=None, description="Number of the revision that was read.")
 
 
 class ReviewOut(Shape):

@@ -1,6 +1,5 @@
 """The page of an item's revisions: what differs between any two, and one of them brought back."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -9,27 +8,14 @@ from pydantic import BaseModel
 
 from api.deps import ReaderDep, WriterDep
 from api.web import Page, editor, forms
+from api.web.differing import pieces
 from kb import history
 from kb.access import Principal
-from kb.differences import Segment
 from kb.errors import Conflict, Forbidden, InvalidInput, KBError, TooLarge
 
 router = APIRouter(include_in_schema=False)
 
 PER_PAGE = 100
-AROUND = 3
-"""Lines that are shown before and after a change; of a longer run that did not change, the middle is left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A run of text of a difference as it is shown."""
-
-    kind: str
-    """same, removed, added; skipped: lines that did not change, left out."""
-    text: str
-    lines: int = 0
-    """How many are left out."""
 
 
 class Restored(BaseModel):
@@ -100,20 +86,3 @@ def _shown(
         earlier=page.url(here, start=max(0, at - PER_PAGE)) if at else None,
         later=page.url(here, start=at + PER_PAGE) if len(rows) > PER_PAGE else None,
     )
-
-
-def pieces(segments: tuple[Segment, ...]) -> list[Piece]:
-    """Return a difference as it is shown: all that changed, and `AROUND` lines of what did not."""
-    found: list[Piece] = []
-    for at, segment in enumerate(segments):
-        lines = segment.text.split("\n")
-        head = AROUND if at > 0 else 0
-        tail = AROUND if at < len(segments) - 1 else 0
-        left_out = len(lines) - head - tail
-        if segment.kind != "same" or left_out < 2:
-            found.append(Piece(segment.kind, segment.text))
-            continue
-        found.append(Piece("same", "\n".join(lines[:head])))
-        found.append(Piece("skipped", "", left_out))
-        found.append(Piece("same", "\n".join(lines[len(lines) - tail :])))
-    return [piece for piece in found if piece.text or piece.lines]

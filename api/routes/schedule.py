@@ -3,12 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from sqlmodel import Session
 
 from api.deps import ReaderDep, ServicesDep, WriterDep
 from api.errors import PROBLEMS
-from api.schemas import Shape
+from api.schemas import Moment, Number, Shape
 from kb import items, schedule
 from kb.access import scope_of
 from kb.content import choice
@@ -20,8 +20,8 @@ ActionPath = Annotated[str, Path(description="publish or retire.")]
 
 
 class PlanIn(Shape):
-    at: AwareDatetime = Field(description="The moment; it has to be one to come.")
-    revision: Annotated[int, Field(ge=1)] | None = Field(
+    at: Moment = Field(description="The moment; it has to be one to come.")
+    revision: Number | None = Field(
         default=None, description="Number of the revision to publish (default: the newest)."
     )
 

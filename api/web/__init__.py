@@ -47,6 +47,7 @@ def install(app: FastAPI) -> None:
         before_publishing,
         editing,
         forgotten,
+        gaps_page,
         pages,
         people,
         resolving,
@@ -64,6 +65,7 @@ def install(app: FastAPI) -> None:
     app.include_router(reviewing.router)
     app.include_router(resolving.router)
     app.include_router(revisions.router)
+    app.include_router(gaps_page.router)
     app.include_router(people.router)
 
     @app.middleware("http")

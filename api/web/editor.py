@@ -1,14 +1,15 @@
 """The page on which an item is written: what its form says, and how it is shown."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Self
 
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, Json
 from sqlmodel import Session
 
 from api.web import Page, forms, panels, rendering
+from api.web.meanwhile import Meanwhile
 from api.web.panels.desk import Desk
 from kb import editorial, items, pending, spaces
 from kb.access import Principal, Role, scope_of
@@ -20,6 +21,8 @@ from kb.models import Audience, Confidence, Facet, Item, Kind, Revision, Space, 
 KINDS = (Kind.ARTICLE, Kind.LESSON, Kind.CASE, Kind.ANSWER)
 TEXTS = ("issue", "environment", "resolution", "cause", "body")
 LISTS = ("products", "versions", "topics", "groups")
+ABOUT = (*LISTS, "kind", "lang", "audience", "confidence", "owner", "family")
+"""Fields of what an item is, beside what it says."""
 WAIT_SECONDS = 10.0
 """Longest that a page waits for what was published to be found; it is kept in any case."""
 
@@ -93,11 +96,21 @@ class Sent(Written):
 
     action: str = "save"
     """Of the button pressed: save, submit, publish or retire."""
-    based_on: int | None = None
+    based_on: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    was: Json[Written] | None = None
+    """What the item was when the form was opened: only what differs from it is a change of this form."""
     message: str = ""
     space: str = ""
     own: str = ""
     """Number of the item that is written, if it has one already."""
+
+    def opened(self, now: Profile) -> Profile:
+        """Return what the item was when the form was opened; a form that does not say saw it as it is now."""
+        return self.was.profile(now) if self.was is not None else now
+
+    def saying(self, content: Content, profile: Profile) -> Self:
+        """Return the form with other texts and properties in its fields."""
+        return self.model_copy(update=Written.of(content, profile).model_dump())
 
 
 def sign_in(page: Page, reader: Principal, to: str | None = None) -> Response | None:
@@ -146,10 +159,13 @@ def form(
     saved: str = "",
     space: str = "",
     typed: str = "",
+    meanwhile: Meanwhile | None = None,
+    was: Written | None = None,
 ) -> Response:
     """Return the editor with a form that says `said`: of an item that the reader may write, else of one to be.
 
-    `typed`: what was typed in the form of a panel that could not be done.
+    `typed`: what was typed in the form of a panel that could not be done; `meanwhile`: what others saved since the form
+    was opened; `was`: what the item was then, default: what it is now.
     """
     with page.services.db.read() as session:
         mine = reader.spaces_of(session, Role.CONTRIBUTOR)
@@ -160,6 +176,7 @@ def form(
         in_review = item is not None and pending.open_review(session, item) is not None
         desk = None
         if item is not None and revision is not None:
+            was = was or Written.of(Content(title=""), editorial.profile_of(session, item))
             desk = Desk(page, session, reader, role, item, revision)
         beside = panels.shown(desk)
     known: dict[str, Any] = {
@@ -180,7 +197,8 @@ def form(
         and (item is None or item.kind is not Kind.FIXED),
         "retires": role.rank >= Role.EDITOR.rank and item is not None and item.state is State.PUBLISHED,
         "problem": told(page, problem) if problem is not None else "",
-        "conflict": isinstance(problem, StaleRevision),
+        "meanwhile": meanwhile,
+        "was": was.model_dump_json(include=set(ABOUT)) if was is not None else "",
         "saved": saved if page.words.has(f"said_{saved}") else "",
         "body_html": rendered(page, said) if item is not None else Markup(""),
         "panels": beside,

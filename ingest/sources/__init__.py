@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest.document import Document, Failure, ReadOptions, Source
+from ingest.document import Document, Failure, Gone, ReadOptions, Source
 from ingest.sources.beir import BeirSource
 from ingest.sources.bugzilla import BugzillaSource
 from ingest.sources.confluence import ConfluenceSource
@@ -21,6 +21,7 @@ from ingest.sources.jira import JiraSource
 from ingest.sources.jsonl import JsonlSource
 from ingest.sources.mallard import MallardSource
 from ingest.sources.markdown import MarkdownSource
+from ingest.sources.mbox import MboxSource
 from ingest.sources.mediawiki import MediaWikiSource
 from ingest.sources.pdf import PdfSource
 from ingest.sources.stackexchange import StackExchangeSource
@@ -41,6 +42,7 @@ _ORDERED: tuple[Source, ...] = (
     DitaSource(),
     GitHubSource(),
     DiscourseSource(),
+    MboxSource(),
     MarkdownSource(),
     HtmlSource(),
     DocxSource(),
@@ -78,7 +80,7 @@ def source_name(path: Path) -> str:
 
 def walk(
     path: Path, source: str = "auto", options: ReadOptions | None = None
-) -> Iterator[Document | Failure | Skipped]:
+) -> Iterator[Document | Failure | Gone | Skipped]:
     """Yield what is at `path`, a file or a folder of mixed formats, in sorted order.
 
     Ids of files are their paths relative to `path`, or the name where `path` is the file. With a `source` named, only
@@ -106,7 +108,7 @@ def _recognising(path: Path, sources: tuple[Source, ...]) -> Source | None:
 
 def _folder(
     folder: Path, sources: tuple[Source, ...], options: ReadOptions, *, depth: int
-) -> Iterator[Document | Failure | Skipped]:
+) -> Iterator[Document | Failure | Gone | Skipped]:
     place = options.place(folder)
     if depth > options.limits.folder_depth:
         yield Failure(
@@ -149,7 +151,7 @@ def _not_followed(entry: Path, options: ReadOptions) -> str | None:
     )
 
 
-def _file(path: Path, source: Source, options: ReadOptions) -> Iterator[Document | Failure]:
+def _file(path: Path, source: Source, options: ReadOptions) -> Iterator[Document | Failure | Gone]:
     place = options.place(path)
     try:
         yield from source.read(path, options)
@@ -164,7 +166,7 @@ def _file(path: Path, source: Source, options: ReadOptions) -> Iterator[Document
         yield Failure(place, f"it cannot be read: {error.strerror or error}")
 
 
-def _unique(found: Iterator[Document | Failure | Skipped]) -> Iterator[Document | Failure | Skipped]:
+def _unique(found: Iterator[Document | Failure | Gone | Skipped]) -> Iterator[Document | Failure | Gone | Skipped]:
     """Yield what is found, with a Failure for a second document of the same id."""
     seen: set[str] = set()
     for outcome in found:

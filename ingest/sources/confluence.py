@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from ingest import json_stream
 from ingest.confluence_storage import html_of
-from ingest.document import Document, Failure, Limits, ReadOptions
+from ingest.document import Document, Failure, Gone, Limits, ReadOptions
 from ingest.fields import moment
 from ingest.links import address_key, from_linked
 from ingest.parse import MAX_TITLE, image_warnings, tidy
@@ -51,7 +51,7 @@ class ConfluenceSource:
         start = head(path, ".json", _LOOK)
         return f"{_API}content" in start and '"_links"' in start
 
-    def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure]:
+    def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure | Gone]:
         """Yield a document a current page or blog post; attachments and comments are passed over.
 
         What is a draft, archived or restricted in reading is a draft. Raises TooLarge or UnreadableSource for a file.
@@ -75,6 +75,7 @@ class ConfluenceSource:
                     continue
                 done.add(number)
                 if content.get("status") in _GONE:
+                    yield Gone(number)
                     continue
                 try:
                     yield _page(number, content, space, options)

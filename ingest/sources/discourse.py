@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ingest.document import Document, Failure, ReadOptions
+from ingest.document import Document, Failure, Gone, ReadOptions
 from ingest.fields import moment
 from ingest.links import from_linked
 from ingest.parse import MAX_TITLE, image_warnings, tidy
@@ -33,8 +33,8 @@ class DiscourseSource:
         start = head(path, ".json", _LOOK)
         return '"post_stream"' in start or all(f'"{name}"' in start for name in ("archetype", "posts_count", "details"))
 
-    def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure]:
-        """Yield the topic's document; nothing for a private message or a deleted or hidden topic.
+    def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure | Gone]:
+        """Yield the topic's document; that it is gone for a deleted or hidden one, or one made a private message.
 
         Links to topics beside it (files of the same folder named by their numbers) lead to their items.
         Raises TooLarge or UnreadableSource if it cannot be read.
@@ -47,6 +47,7 @@ class DiscourseSource:
         if not isinstance(topic, dict) or not isinstance(topic.get("id"), int):
             raise UnreadableSource(f"{shown(path.name)} is no topic: fetch /t/<number>.json")
         if topic.get("archetype") != "regular" or topic.get("deleted_at") or topic.get("visible") is False:
+            yield Gone(str(topic["id"]))
             return
         yield _case(topic, _beside(path), options)
 

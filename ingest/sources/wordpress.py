@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from ingest import xml_stream
-from ingest.document import Document, Failure, Limits, ReadOptions
+from ingest.document import Document, Failure, Gone, Limits, ReadOptions
 from ingest.fields import language_tag, moment
 from ingest.links import address_key, from_linked
 from ingest.parse import MAX_TITLE, image_warnings, tidy
@@ -22,7 +22,8 @@ _NO_TEXTS = frozenset(
     "wp_template_part wp_global_styles wp_navigation wp_font_family wp_font_face".split()
 )
 """Post types that are no page of their own."""
-_GONE = frozenset(["trash", "auto-draft", "inherit"])
+_TRASH = "trash"
+_NO_ENTRY = frozenset(["auto-draft", "inherit"])
 _TAXONOMIES = frozenset(["category", "post_tag"])
 _SHORTCODE = re.compile(r"\[/?(?:caption|gallery|embed|audio|video|playlist|wp_caption)\b[^\]]*\]")
 _BLANK = re.compile(r"\n[ \t]*\n")
@@ -50,15 +51,18 @@ class WordPressSource:
     def recognises(self, path: Path) -> bool:
         return "wordpress.org/export/" in head(path, ".xml", LOOK)
 
-    def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure]:
+    def read(self, path: Path, options: ReadOptions) -> Iterator[Document | Failure | Gone]:
         """Yield a document a post, page or page of a type of the site's own.
 
         Only what is published without a password is published here; drafts, scheduled, private and protected posts are
-        drafts, and what lies in the trash is not read. Raises TooLarge or UnreadableSource for the file.
+        drafts, and what lies in the trash is gone. Raises TooLarge or UnreadableSource for the file.
         """
         site = _look(path, options.limits)
         for item in _items(path, options.limits):
             number = child_text(item, "post_id")
+            if child_text(item, "status") == _TRASH:
+                yield Gone(number)
+                continue
             try:
                 if document := _article(site, number, item, options):
                     yield document
@@ -68,7 +72,7 @@ class WordPressSource:
 
 def _items(path: Path, limits: Limits) -> Iterator[Element]:
     for item in xml_stream.elements(path, limits, frozenset(["item"])):
-        if child_text(item, "post_type") not in _NO_TEXTS and child_text(item, "status") not in _GONE:
+        if child_text(item, "post_type") not in _NO_TEXTS and child_text(item, "status") not in _NO_ENTRY:
             yield item
 
 
@@ -80,7 +84,7 @@ def _look(path: Path, limits: Limits) -> _Site:
                 site.base = (element.text or "").strip()
             case "language":
                 site.lang = language_tag(element.text)
-            case _ if child_text(element, "post_type") not in _NO_TEXTS | _GONE:
+            case _ if child_text(element, "post_type") not in _NO_TEXTS | {_TRASH} | _NO_ENTRY:
                 number = child_text(element, "post_id")
                 for address in (child_text(element, "link"), child_text(element, "guid")):
                     if key := address_key(address):

@@ -100,6 +100,8 @@ class _Import:
         """Items whose number is taken: they get new ones when all those that keep theirs are in."""
         self._merged: list[dict[str, Any]] = []
         """Lead on when those that they lead to are in."""
+        self._translated: list[dict[str, Any]] = []
+        """Follow their sources when those are in."""
 
     def take(self, record: dict[str, Any]) -> None:
         """Read a line."""
@@ -124,7 +126,9 @@ class _Import:
             self.counts.renumbered += 1
         for record in self._merged:
             items.lead(self._session, record, actor=self._actor)
-        self._taken, self._merged = [], []
+        for record in self._translated:
+            items.follow(self._session, record)
+        self._taken, self._merged, self._translated = [], [], []
 
     def _add_space(self, record: dict[str, Any]) -> None:
         session = self._session
@@ -145,6 +149,8 @@ class _Import:
             self._count(items.add(self._session, record, actor=self._actor))
         if record["merged_into"] is not None:
             self._merged.append(record)
+        if any(revision["follows"] is not None for revision in record["revisions"]):
+            self._translated.append(record)
 
     def _known(self, uid: str) -> bool:
         return self._session.exec(select(Item.id).where(col(Item.uid) == str(uid))).first() is not None

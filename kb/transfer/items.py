@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from kb import attachments, changes, fixed, items, pending, redirects
+from kb import attachments, changes, fixed, items, pending, redirects, translations
 from kb.access import Principal
 from kb.content import Content, Profile, checked_content, checked_profile, choice, title_key
 from kb.errors import Conflict, InvalidInput, shown
@@ -13,7 +13,7 @@ from kb.models import Facet, Item, ItemLabel, Kind, Operation, Redirect, Review,
 from kb.transfer.columns import read, written
 
 _ITEM = frozenset({"id", "space_id", "live_revision_id", "draft_revision_id"})
-_REVISION = frozenset({"id", "item_id", "title_key", "content_hash"})
+_REVISION = frozenset({"id", "item_id", "title_key", "content_hash", "follows_id"})
 _REVIEW = frozenset({"id", "item_id", "revision_id"})
 """Columns that are said in another way, or follow from others."""
 
@@ -36,6 +36,7 @@ def records(session: Session, found: Sequence[Item]) -> list[dict[str, Any]]:
             revisions.get(number, []),
             reviews.get(number, []),
             merges.get(number),
+            _follows(session, item, revisions.get(number, [])),
         )
         for number, item in zip(ids, found, strict=True)
     ]
@@ -48,6 +49,7 @@ def _record(
     revisions: Sequence[Revision],
     reviews: Sequence[Review],
     merged_into: str | None,
+    follows: dict[int, list[Any]],
 ) -> dict[str, Any]:
     numbers = {revision.id: revision.n for revision in revisions}
     return {
@@ -57,7 +59,7 @@ def _record(
         "labels": sorted([facet.value, value] for facet, value in labels),
         "live": numbers.get(item.live_revision_id),
         "draft": numbers.get(item.draft_revision_id),
-        "revisions": [written(revision, _REVISION) for revision in revisions],
+        "revisions": [{**written(revision, _REVISION), "follows": follows.get(revision.n)} for revision in revisions],
         "reviews": [{"revision": numbers[review.revision_id], **written(review, _REVIEW)} for review in reviews],
         "merged_into": merged_into,
     }
@@ -113,6 +115,34 @@ def lead(session: Session, record: dict[str, Any], *, actor: Principal) -> None:
     item, into = known[str(record["uid"])], known[str(record["merged_into"])]
     if redirects.via(session, item) is None:
         redirects.lead(session, item, into, actor=actor.subject)
+
+
+def follow(session: Session, record: dict[str, Any]) -> None:
+    """Let each revision of a translation follow the revision of its source that it followed, once both are here."""
+    for revision in record["revisions"]:
+        if revision["follows"] is not None:
+            uid, n = revision["follows"]
+            own, source = _revision(session, str(record["uid"]), revision["n"]), _revision(session, str(uid), n)
+            own.follows_id = source.id
+            session.add(own)
+
+
+def _revision(session: Session, uid: str, n: Any) -> Revision:
+    found = session.exec(
+        select(Revision).join(Item, col(Item.id) == col(Revision.item_id)).where(Item.uid == uid, Revision.n == int(n))
+    ).first()
+    if found is None:
+        raise InvalidInput(f"the item {shown(uid)} has no revision {shown(n)}, here or in the export")
+    return found
+
+
+def _follows(session: Session, item: Item, revisions: Sequence[Revision]) -> dict[int, list[Any]]:
+    """Return by number of each revision of a translation which one of its source it gives: uid and number."""
+    source = translations.source_of(session, item)
+    if source is None:
+        return {}
+    found = {revision.n: translations.followed(session, source, revision) for revision in revisions}
+    return {n: [source.uid, followed.n] for n, followed in found.items() if followed is not None}
 
 
 def _merges(session: Session, ids: Sequence[int]) -> dict[int, str]:

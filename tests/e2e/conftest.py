@@ -178,15 +178,15 @@ def tab(browser: Browser, address: str) -> Iterator[Open]:
 
 
 def _watch(page: Page, address: str, faults: list[str]) -> None:
-    """Note dialogs, errors of scripts and console, and requests to elsewhere. The browser reports a page of 404 or 422
-    as an error of its own: those are meant."""
+    """Note dialogs, errors of scripts and console, and requests to elsewhere. The browser reports a page of 404, 409 or
+    422 as an error of its own: those are meant."""
 
     def dialog(shown: Dialog) -> None:
         faults.append(f"dialog {shown.message}")
         shown.dismiss()
 
     def said(message: ConsoleMessage) -> None:
-        if message.type == "error" and not re.search(r"status of (404|422)\b", message.text):
+        if message.type == "error" and not re.search(r"status of (404|409|422)\b", message.text):
             faults.append(message.text)
 
     def asked(request: Request) -> None:

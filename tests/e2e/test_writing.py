@@ -25,8 +25,12 @@ def _editor(services: Services) -> None:
 
 
 def sign_in(page: Page, to: str) -> None:
+    sign_in_as(page, EMAIL, to)
+
+
+def sign_in_as(page: Page, email: str, to: str) -> None:
     page.goto(f"/sign-in?to={to}")
-    page.locator("[name=email]").fill(EMAIL)
+    page.locator("[name=email]").fill(email)
     page.locator("[name=password]").fill(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url(lambda address: "/sign-in" not in address)

@@ -85,21 +85,6 @@ def test_write_publish_change_and_retire(services: Services, client: TestClient)
         )
 
 
-def test_a_conflict_keeps_both_texts_in_view_and_saves_nothing(services: Services, client: TestClient) -> None:
-    sign_in(services, client, "contributor")
-    client.post("/edit/new", data=FORM)
-    client.post("/edit/KB-1", data={**FORM, "issue": "theirs", "based_on": "1"})
-    answer = client.post("/edit/KB-1", data={**FORM, "issue": "mine", "based_on": "1"})
-    assert answer.status_code == 409
-    assert "theirs" in answer.text
-    assert "mine" in answer.text
-    assert 'name="based_on" value="2"' in answer.text, "saved again, it goes on top of theirs"
-    with services.db.read() as session:
-        item = items.get(session, "KB-1", scope_of(session, SYSTEM))
-        assert editorial.newest_revision(session, item).issue == "theirs"
-    assert client.post("/edit/KB-1", data={**FORM, "issue": "mine", "based_on": "2"}).status_code == 303
-
-
 @pytest.mark.parametrize(("lang", "field"), [("en", "Title"), ("zh", "标题")])
 def test_what_cannot_be_saved_comes_back_with_the_reason(
     services: Services, client: TestClient, lang: str, field: str

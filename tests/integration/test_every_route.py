@@ -86,6 +86,8 @@ LEAST: dict[str, Role] = {
     "GET /v1/gaps": CONTRIBUTOR,
     "GET /v1/gaps/{number}": CONTRIBUTOR,
     "POST /v1/gaps/{number}/{act}": CONTRIBUTOR,
+    "GET /gaps": CONTRIBUTOR,
+    "POST /gaps/{number}": CONTRIBUTOR,
     "GET /v1/items/{item}/editing": CONTRIBUTOR,
     "GET /v1/items/{item}/schedule": CONTRIBUTOR,
     "GET /v1/reviews": CONTRIBUTOR,
@@ -171,6 +173,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /edit/{ref}": {"title": f"{MARK} anew", "based_on": "1"},
     "POST /edit/{ref}/review": {"action": "withdraw"},
     "POST /edit/{ref}/restore": {"revision": "1", "based_on": "1"},
+    "POST /gaps/{number}": {"action": "draft"},
     "POST /vote/{ref}": {"helpful": "yes", "revision": "1"},
     "POST /people": {"action": "add", "email": "new@example.org", "role": "customer", "space": "lake"},
 }

@@ -2,8 +2,8 @@
 
 from fastapi.testclient import TestClient
 
-from api.routes.revisions import pieces
 from api.services import Services
+from api.web.differing import pieces
 from kb.differences import segments
 from tests.integration.test_editing import FORM, client, sign_in
 

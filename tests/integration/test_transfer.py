@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlmodel import SQLModel, col, select
 
-from kb import accounts, editorial, fixed, items, review, schedule, spaces
+from kb import accounts, editorial, fixed, items, review, schedule, spaces, translations
 from kb.access import SYSTEM, Principal, Role, scope_of
 from kb.content import Content, Profile, labels
 from kb.db import Database
@@ -22,6 +22,7 @@ from kb.models import (
     Kind,
     PlannedAction,
     Redirect,
+    Significance,
     now,
 )
 from kb.transfer import export_lines, import_lines, rows
@@ -215,6 +216,24 @@ def test_rows_follow_items_to_their_new_numbers(db: Database, other: Database) -
         vote = session.exec(select(Event).where(col(Event.kind) == EventKind.VOTE)).one()
         assert vote.item_id == 6
         assert session.get_one(Item, 6).kind is Kind.ARTICLE
+
+
+def test_translations_are_as_far_behind_as_they_were(db: Database, other: Database) -> None:
+    english, chinese = (Profile(lang=lang, audience=Audience.PUBLIC, family="reset") for lang in ("en", "zh"))
+    with db.write() as session:
+        source, first = editorial.create(session, Content(title="Reset"), english, actor=SYSTEM)
+        editorial.publish(session, source, first, actor=SYSTEM)
+        item, own = editorial.create(session, Content(title="重置"), chinese, actor=SYSTEM)
+        editorial.publish(session, item, own, actor=SYSTEM)
+        second = editorial.revise(session, source, Content(title="Reset it"), actor=SYSTEM)
+        editorial.publish(session, source, second, actor=SYSTEM, significance=Significance.MAJOR)
+    with other.write() as session:
+        for number in range(3):  # so that ids are others than they were
+            editorial.create(session, Content(title=f"here {number}"), Profile(), actor=SYSTEM)
+    import_lines(other, export_lines(db, actor=SYSTEM), actor=SYSTEM)
+    with other.read() as session:
+        found = session.exec(select(Item).where(Item.lang == "zh", Item.family == "reset")).one()
+        assert translations.behind(session, [int(found.id or 0)]) == {found.id: Significance.MAJOR}
 
 
 @pytest.mark.parametrize(

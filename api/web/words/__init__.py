@@ -2,7 +2,17 @@
 
 from collections.abc import Mapping
 
-from api.web.words import applying, attachments, before_publishing, cases, history, reviewing, translations
+from api.web.words import (
+    applying,
+    attachments,
+    before_publishing,
+    cases,
+    gaps,
+    history,
+    meanwhile,
+    reviewing,
+    translations,
+)
 
 Pairs = Mapping[str, tuple[str, str]]
 ROOMS: tuple[Pairs, ...] = (
@@ -13,6 +23,8 @@ ROOMS: tuple[Pairs, ...] = (
     history.WORDS,
     translations.WORDS,
     cases.WORDS,
+    gaps.WORDS,
+    meanwhile.WORDS,
 )
 
 
