@@ -2,7 +2,17 @@
 
 from collections.abc import Mapping
 
-from api.web.words import applying, attachments, before_publishing, history, meanwhile, reviewing, translations
+from api.web.words import (
+    applying,
+    attachments,
+    before_publishing,
+    cases,
+    gaps,
+    history,
+    meanwhile,
+    reviewing,
+    translations,
+)
 
 Pairs = Mapping[str, tuple[str, str]]
 ROOMS: tuple[Pairs, ...] = (
@@ -12,6 +22,8 @@ ROOMS: tuple[Pairs, ...] = (
     reviewing.WORDS,
     history.WORDS,
     translations.WORDS,
+    cases.WORDS,
+    gaps.WORDS,
     meanwhile.WORDS,
 )
 
