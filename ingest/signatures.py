@@ -53,11 +53,10 @@ def without_signature(text: str, name: str) -> str:
     lines = [line for line in text.strip().split("\n") if line.strip(" \t,.-—*").casefold() not in names]
     if lines and _GREETING.fullmatch(lines[0].strip()):
         del lines[0]
-    for at, line in enumerate(lines):
-        below = [part.strip() for part in lines[at + 1 :] if part.strip()]
-        if len(below) > _LINES_BELOW:
-            continue
-        farewell = _FAREWELL.fullmatch(line.strip()) and all(len(part) <= _SHORT for part in below)
+    said = [at for at, line in enumerate(lines) if line.strip()]
+    for at in said[-_LINES_BELOW - 1 :]:
+        line = lines[at]
+        farewell = _FAREWELL.fullmatch(line.strip()) and all(len(part.strip()) <= _SHORT for part in lines[at + 1 :])
         if _DASHES.fullmatch(line) or _PROGRAM.fullmatch(line.strip()) or farewell:
             return "\n".join(lines[:at]).strip("\n")
     return "\n".join(lines).strip("\n")

@@ -51,6 +51,7 @@ def install(app: FastAPI) -> None:
         gaps_page,
         pages,
         people,
+        resolving,
         reviewing,
         revisions,
         signing_in,
@@ -63,6 +64,7 @@ def install(app: FastAPI) -> None:
     app.include_router(before_publishing.router)  # before /edit/{ref}
     app.include_router(editing.router)
     app.include_router(reviewing.router)
+    app.include_router(resolving.router)
     app.include_router(flagging.router)
     app.include_router(revisions.router)
     app.include_router(gaps_page.router)
@@ -223,6 +225,7 @@ class Page:
             "big": False,
             "alternates": [],
             "me": self.person,
+            "resolves": self.may(Role.AGENT),
             "writes": self.may(Role.CONTRIBUTOR),
             "governs": self.may(Role.ADMIN),
             "csrf": self.csrf,

@@ -53,6 +53,8 @@ LEAST: dict[str, Role] = {
     # Capturing what was learnt from a case.
     "POST /v1/cases": AGENT,
     "POST /v1/cases/review": AGENT,
+    "GET /cases/new": AGENT,
+    "POST /cases/new": AGENT,
     # Writing, in the item's space.
     "POST /v1/items": CONTRIBUTOR,
     "PUT /v1/items/{item}": CONTRIBUTOR,
@@ -171,6 +173,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/spaces": {"key": "bay", "name": "Bay", "parent": "lake"},
 }
 FORMS: dict[str, dict[str, str]] = {
+    "POST /cases/new": {"number": "C-2", "title": f"{MARK} case", "space": "lake", "action": "keep"},
     "POST /edit/new": {"title": f"{MARK} new", "space": "lake"},
     "POST /edit/preview": {"title": "a"},
     "POST /edit/duplicates": {"title": "a"},
