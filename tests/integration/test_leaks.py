@@ -141,6 +141,7 @@ def test_no_route_tells_outsiders_anything(with_secrets: Services, role: str | N
                     "secret",
                     "email",
                     "key",
+                    "digest",
                 ):
                     url = url.replace(f"{{{parameter}}}", name).replace(f"{{{parameter}:path}}", name)
                 url = url.replace("{n}", "1")
