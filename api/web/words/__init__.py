@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping
 
-from api.web.words import applying, attachments, before_publishing, history, meanwhile, reviewing, translations
+from api.web.words import (
+    applying,
+    attachments,
+    before_publishing,
+    drafting,
+    history,
+    meanwhile,
+    reviewing,
+    translations,
+)
 
 Pairs = Mapping[str, tuple[str, str]]
 ROOMS: tuple[Pairs, ...] = (
@@ -13,6 +22,7 @@ ROOMS: tuple[Pairs, ...] = (
     history.WORDS,
     translations.WORDS,
     meanwhile.WORDS,
+    drafting.WORDS,
 )
 
 
