@@ -20,6 +20,10 @@ from kb.models import Audience, Gap, GapQuestion, GapState, Item, Revision, Spac
 
 ACTIVE = (GapState.OPEN, GapState.REOPENED, GapState.DRAFTED, GapState.RESOLVED)
 """States of a gap that somebody has something to do about."""
+UNANSWERED = (GapState.OPEN, GapState.REOPENED)
+"""States of a gap that nothing is to answer yet: a draft can be made."""
+ANSWERABLE = (*UNANSWERED, GapState.DRAFTED)
+"""States of a gap that an item can be named for, or that can be said to be resolved."""
 CLOSED_FROM = 0.8
 """Least share of a gap's askings that are answered when it is closed. Not all: a cluster holds stray questions too."""
 MAX_REASON = 1000
@@ -118,7 +122,7 @@ def draft(session: Session, number: int, *, actor: Principal, space_id: int | No
 
     `space_id`: where it is written (default: the gap's space). Raises Conflict where an item is to answer it already.
     """
-    found = _held(session, number, actor, GapState.OPEN, GapState.REOPENED)
+    found = _held(session, number, actor, *UNANSWERED)
     wordings = _wordings(found)
     content = Content(
         title=wordings[0][:MAX_TITLE],
@@ -137,7 +141,7 @@ def add_similar(session: Session, number: int, ref: str | int, *, actor: Princip
 
     Raises Conflict for a retired item, NotFound, Forbidden, and as `editorial.revise` does.
     """
-    found = _held(session, number, actor, GapState.OPEN, GapState.REOPENED, GapState.DRAFTED)
+    found = _held(session, number, actor, *ANSWERABLE)
     item = items.get(session, ref, scope_of(session, actor))
     editorial.require_writable(session, item, actor)
     if item.state is State.RETIRED:
@@ -171,7 +175,7 @@ def resolve(session: Session, number: int, *, actor: Principal, ref: str | int |
 
     `ref`: the published item that answers it. Raises Conflict where the item that is to answer it is not published.
     """
-    found = _held(session, number, actor, GapState.OPEN, GapState.REOPENED, GapState.DRAFTED)
+    found = _held(session, number, actor, *ANSWERABLE)
     item = items.get(session, ref, scope_of(session, actor)) if ref is not None else found.item
     if item is not None and item.state is not State.PUBLISHED:
         raise Conflict(f"{item.number}, which is to answer it, is not published: publish it, and it is asked again")

@@ -16,7 +16,7 @@ from api.deps import ReaderDep
 from api.leaving import while_there
 from api.schemas import answer_event, search_event
 from api.web import Page, forms, rendering
-from kb import items, redirects, translations
+from kb import capture, items, redirects, translations
 from kb.access import Principal, Scope, scope_of
 from kb.applies import occurring, parts
 from kb.compose import composed
@@ -54,10 +54,11 @@ def home(request: Request, reader: ReaderDep) -> Response:
     page = Page(request)
     with page.services.db.read() as session:
         scope = scope_of(session, reader)
+        topics = items.counts(session, scope, Facet.TOPIC, langs=[page.lang])
         return page.render(
             "home.html",
             products=items.counts(session, scope, Facet.PRODUCT, langs=[page.lang])[:12],
-            topics=items.counts(session, scope, Facet.TOPIC, langs=[page.lang])[:14],
+            topics=[one for one in topics if not one[0].startswith(capture.CHANNEL)][:14],
             recent=items.listing(session, scope, kinds=[Kind.ARTICLE], langs=[page.lang], limit=6),
         )
 

@@ -43,7 +43,18 @@ SECURITY_HEADERS = {
 
 def install(app: FastAPI) -> None:
     """Add the pages and their static files to the application."""
-    from api.routes import before_publishing, editing, forgotten, pages, people, reviewing, revisions, signing_in
+    from api.routes import (
+        before_publishing,
+        editing,
+        forgotten,
+        gaps_page,
+        pages,
+        people,
+        resolving,
+        reviewing,
+        revisions,
+        signing_in,
+    )
 
     app.mount("/static", _Static(directory=_HERE / "static"), name="static")
     app.include_router(pages.router)
@@ -52,7 +63,9 @@ def install(app: FastAPI) -> None:
     app.include_router(before_publishing.router)  # before /edit/{ref}
     app.include_router(editing.router)
     app.include_router(reviewing.router)
+    app.include_router(resolving.router)
     app.include_router(revisions.router)
+    app.include_router(gaps_page.router)
     app.include_router(people.router)
 
     @app.middleware("http")
@@ -210,6 +223,7 @@ class Page:
             "big": False,
             "alternates": [],
             "me": self.person,
+            "resolves": self.may(Role.AGENT),
             "writes": self.may(Role.CONTRIBUTOR),
             "governs": self.may(Role.ADMIN),
             "csrf": self.csrf,

@@ -202,7 +202,7 @@ def form(
         "live": live,
         "form": said,
         "spaces": [one for one in every if mine is None or one.id in mine],
-        "space": space or _own_space(reader, every),
+        "space": space or own_space(reader, every),
         "kinds": [kind.value for kind in KINDS],
         "audiences": [audience.value for audience in Audience],
         "confidences": [confidence.value for confidence in Confidence],
@@ -246,7 +246,8 @@ def rendered(page: Page, said: Written) -> Markup:
     )
 
 
-def _own_space(reader: Principal, every: Sequence[Space]) -> str:
+def own_space(reader: Principal, every: Sequence[Space]) -> str:
+    """Return the key of the space that a form names first: the reader's own, else the root."""
     own = next((one for one in every if one.id == reader.space), None)
     chosen = own or next(one for one in every if one.parent_id is None)
     return chosen.key

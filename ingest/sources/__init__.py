@@ -21,6 +21,7 @@ from ingest.sources.jira import JiraSource
 from ingest.sources.jsonl import JsonlSource
 from ingest.sources.mallard import MallardSource
 from ingest.sources.markdown import MarkdownSource
+from ingest.sources.mbox import MboxSource
 from ingest.sources.mediawiki import MediaWikiSource
 from ingest.sources.pdf import PdfSource
 from ingest.sources.stackexchange import StackExchangeSource
@@ -41,6 +42,7 @@ _ORDERED: tuple[Source, ...] = (
     DitaSource(),
     GitHubSource(),
     DiscourseSource(),
+    MboxSource(),
     MarkdownSource(),
     HtmlSource(),
     DocxSource(),

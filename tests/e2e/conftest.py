@@ -5,6 +5,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, 
 
 from api.app import create_app
 from api.services import Services, open_services
+from ingest.redaction.process import Redactor
 from kb import editorial
 from kb.access import SYSTEM
 from kb.content import Content, Profile, labels
@@ -68,7 +70,7 @@ ARTICLES: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="session")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+def services(tmp_path_factory: pytest.TempPathFactory, redactor: Redactor) -> Iterator[Services]:
     settings = Settings(
         data=tmp_path_factory.mktemp("pages"),
         support_url="https://vellamo.example/contact",
@@ -100,7 +102,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
                 )
                 editorial.publish(session, item, revision, actor=SYSTEM)
         opened.indexer.catch_up()
-        yield opened
+        yield replace(opened, redactor=redactor)
 
 
 @pytest.fixture(scope="session")

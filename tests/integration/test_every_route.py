@@ -51,6 +51,8 @@ LEAST: dict[str, Role] = {
     # Capturing what was learnt from a case.
     "POST /v1/cases": AGENT,
     "POST /v1/cases/review": AGENT,
+    "GET /cases/new": AGENT,
+    "POST /cases/new": AGENT,
     # Writing, in the item's space.
     "POST /v1/items": CONTRIBUTOR,
     "PUT /v1/items/{item}": CONTRIBUTOR,
@@ -84,6 +86,8 @@ LEAST: dict[str, Role] = {
     "GET /v1/gaps": CONTRIBUTOR,
     "GET /v1/gaps/{number}": CONTRIBUTOR,
     "POST /v1/gaps/{number}/{act}": CONTRIBUTOR,
+    "GET /gaps": CONTRIBUTOR,
+    "POST /gaps/{number}": CONTRIBUTOR,
     "GET /v1/items/{item}/editing": CONTRIBUTOR,
     "GET /v1/items/{item}/schedule": CONTRIBUTOR,
     "GET /v1/reviews": CONTRIBUTOR,
@@ -162,12 +166,14 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/spaces": {"key": "bay", "name": "Bay", "parent": "lake"},
 }
 FORMS: dict[str, dict[str, str]] = {
+    "POST /cases/new": {"number": "C-2", "title": f"{MARK} case", "space": "lake", "action": "keep"},
     "POST /edit/new": {"title": f"{MARK} new", "space": "lake"},
     "POST /edit/preview": {"title": "a"},
     "POST /edit/duplicates": {"title": "a"},
     "POST /edit/{ref}": {"title": f"{MARK} anew", "based_on": "1"},
     "POST /edit/{ref}/review": {"action": "withdraw"},
     "POST /edit/{ref}/restore": {"revision": "1", "based_on": "1"},
+    "POST /gaps/{number}": {"action": "draft"},
     "POST /vote/{ref}": {"helpful": "yes", "revision": "1"},
     "POST /people": {"action": "add", "email": "new@example.org", "role": "customer", "space": "lake"},
 }

@@ -1,9 +1,11 @@
 """Real exports: counts are those of the source itself, and a second import changes nothing. Needs KB_SHARED_DATA."""
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,12 @@ def bugzilla(path: Path) -> int:
     return len(ET.parse(path).findall("bug"))
 
 
+def mbox(path: Path) -> int:
+    """Mails of different ids; in these archives none answers another."""
+    mails = re.split(rb"^From .*\n", path.read_bytes(), flags=re.MULTILINE)[1:]
+    return len({message_from_bytes(mail)["Message-ID"] or mail for mail in mails})
+
+
 def pages(path: Path) -> int:
     """Files of Mallard or DITA."""
     return len([*path.glob("*.page"), *path.rglob("*.dita")])
@@ -77,6 +85,10 @@ SAMPLES: list[tuple[str, Callable[[Path], int]]] = [
     ("import/perceval/bugzilla/bugzilla_bugs_details.xml", bugzilla),
     ("import/perceval/bugzilla/bugzilla_bugs_details_next.xml", bugzilla),
     ("import/perceval/bugzilla/bugzilla_rest_bugs.json", bugzilla),
+    *(
+        (f"import/perceval/mbox/mbox_{name}.mbox", mbox)
+        for name in "complex iso8859_encoding multipart no_fields single unixfrom_encoding unknown_encoding".split()
+    ),
     ("raw/gnome_mallard_en", pages),
     ("import/dita", pages),
 ]

@@ -6,7 +6,9 @@ from api.web.words import (
     applying,
     attachments,
     before_publishing,
+    cases,
     drafting,
+    gaps,
     history,
     meanwhile,
     reviewing,
@@ -21,6 +23,8 @@ ROOMS: tuple[Pairs, ...] = (
     reviewing.WORDS,
     history.WORDS,
     translations.WORDS,
+    cases.WORDS,
+    gaps.WORDS,
     meanwhile.WORDS,
     drafting.WORDS,
 )
