@@ -8,6 +8,7 @@ from api.web.words import (
     before_publishing,
     cases,
     drafting,
+    flags,
     gaps,
     history,
     meanwhile,
@@ -27,6 +28,7 @@ ROOMS: tuple[Pairs, ...] = (
     gaps.WORDS,
     meanwhile.WORDS,
     drafting.WORDS,
+    flags.WORDS,
 )
 
 
