@@ -18,6 +18,7 @@ from api.routes import (
     duplicates,
     events,
     fixed_answers,
+    flags,
     gaps,
     health,
     history,
@@ -64,7 +65,7 @@ def create_app(services: Services, *, closing: bool = False) -> FastAPI:
     errors.install(app)
     metrics.install(app)
     editing = (items, review, drafts, history, schedule, bulk, replay, duplicates, gaps, translations, fixed_answers)
-    for module in (search, answer, *editing, attachments, cases, events, ingest, accounts, health):
+    for module in (search, answer, *editing, flags, attachments, cases, events, ingest, accounts, health):
         app.include_router(module.router)
     web.install(app)
     _describe_problem(app)

@@ -18,6 +18,7 @@ from kb.models import (
     AttachmentUse,
     Draft,
     Facet,
+    Flag,
     Item,
     ItemLabel,
     Kind,
@@ -256,7 +257,7 @@ def delete(session: Session, item: Item, *, actor: Principal) -> int:
     duplicates.forget(session, item)
     redirects.forget(session, item)
     pending.forget_gaps(session, item)
-    for table in (Passage, ItemLabel, Review, Plan, Draft, Wording, AttachmentUse, Revision):
+    for table in (Passage, ItemLabel, Review, Flag, Plan, Draft, Wording, AttachmentUse, Revision):
         session.exec(sql_delete(table).where(col(table.item_id) == item.id))
     session.delete(item)
     session.flush()

@@ -149,6 +149,25 @@ class PairState(StrEnum):
     MERGED = "merged"
 
 
+class FlagReason(StrEnum):
+    """What a reader says is wrong with an item."""
+
+    INACCURATE = "inaccurate"
+    OUTDATED = "outdated"
+    CONFUSING = "confusing"
+    DUPLICATE = "duplicate"
+    OTHER = "other"
+
+
+class FlagState(StrEnum):
+    """What became of a flag. Only a person settles one: see docs/decisions/0035-flags.md."""
+
+    OPEN = "open"
+    FIXED = "fixed"
+    DISMISSED = "dismissed"
+    """There was nothing to mend; `answer` says why."""
+
+
 class GapState(StrEnum):
     """Where a gap stands. Only its questions' answers close it: see docs/decisions/0024-gaps-and-replay.md."""
 
@@ -354,6 +373,30 @@ class Review(SQLModel, table=True):
     """Of who decided, to the author."""
     by_author: bool = False
     """Approved by who wrote it or asked for the review, not by somebody else."""
+
+
+class Flag(SQLModel, table=True):
+    """A problem that a reader reported with an item, as a revision said it. `id` is its number for people."""
+
+    __tablename__ = "flag"
+    __table_args__ = (
+        Index("ix_flag_item_id_state", "item_id", "state"),
+        Index("ix_flag_raised_by_raised_at", "raised_by", "raised_at"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    item_id: int = Field(sa_type=BigId, foreign_key="item.id")
+    revision_id: int = Field(sa_type=BigId, foreign_key="revision.id")
+    """The one that was read."""
+    reason: FlagReason = Field(sa_type=word(FlagReason))
+    comment: str = Field(default="", max_length=1000)
+    raised_by: str | None = Field(default=None, max_length=200)
+    raised_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    state: FlagState = Field(default=FlagState.OPEN, sa_type=word(FlagState))
+    answer: str = Field(default="", max_length=1000)
+    """Of who settled it."""
+    decided_by: str | None = Field(default=None, max_length=200)
+    decided_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
 class Plan(SQLModel, table=True):

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from kb import translations
 from kb.access import Principal, Role, readable, scope_of
 from kb.content import title_key
-from kb.models import Item, Review, Revision, Significance, State, now
+from kb.models import Flag, FlagState, Item, Review, Revision, Significance, State, now
 
 OLD = timedelta(days=30)
 """A draft that nobody touched for so long is old."""
@@ -26,6 +26,8 @@ _OPEN = aliased(Review)
 class Queue(StrEnum):
     IN_REVIEW = "in_review"
     """Submitted and not decided: drafts, and staged edits of what is live."""
+    FLAGGED = "flagged"
+    """Readers reported a problem that nobody has settled."""
     STAGED = "staged"
     """Live, with a newer revision that readers do not see."""
     DUE = "due"
@@ -132,6 +134,7 @@ def _condition(queue: Queue, actor: Principal) -> ColumnElement[bool]:
     moment = now()
     conditions: dict[Queue, ColumnElement[bool]] = {
         Queue.IN_REVIEW: exists().where(col(Review.item_id) == Item.id, col(Review.outcome).is_(None)),
+        Queue.FLAGGED: exists().where(col(Flag.item_id) == Item.id, col(Flag.state) == FlagState.OPEN),
         Queue.STAGED: and_(live, col(Item.draft_revision_id).is_not(None)),
         Queue.DUE: and_(live, col(Item.review_at) <= moment),
         Queue.EXPIRING: and_(live, col(Item.expires_at) <= moment + SOON),

@@ -24,7 +24,7 @@ from kb.content import storable
 from kb.errors import InvalidInput, NotFound
 from kb.events import Happened
 from kb.items import ItemView
-from kb.models import EventKind, Facet, Kind, Significance
+from kb.models import EventKind, Facet, FlagReason, Kind, Significance
 from retrieval.abstain import Band
 from retrieval.answer import Answer, answer_from, answered, events_from
 from retrieval.citations import Citation
@@ -212,6 +212,7 @@ def article(
     rank: Annotated[str, Query()] = "",
     origin: Annotated[str, Query(alias="from")] = "",
     voted: Text = "",
+    reported: Text = "",
     product: Text = "",
     version: Text = "",
     platform: Text = "",
@@ -228,7 +229,13 @@ def article(
         title, number = view.revision.title, int(view.item.id or 0)
         address = page.article(number, title)
         if request.url.path != _path(address):
-            kept = {"from": origin or None, "rank": rank or None, "voted": voted or None, **asked}
+            kept = {
+                "from": origin or None,
+                "rank": rank or None,
+                "voted": voted or None,
+                "reported": reported or None,
+                **asked,
+            }
             return RedirectResponse(page.url(_path(address), **kept), 301)
         others = items.translations(session, view.item, scope)
         titles = items.titles(session, scope, [int(other.id or 0) for other in others])
@@ -273,6 +280,9 @@ def article(
         vote_url=page.url(f"/vote/{view.item.number}"),
         origin=origin,
         reasons=REASONS,
+        reported=reported,
+        flag_reasons=list(FlagReason),
+        flag_url=page.url(f"/report/{view.item.number}"),
     )
 
 

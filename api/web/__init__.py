@@ -46,6 +46,7 @@ def install(app: FastAPI) -> None:
     from api.routes import (
         before_publishing,
         editing,
+        flagging,
         forgotten,
         gaps_page,
         pages,
@@ -64,6 +65,7 @@ def install(app: FastAPI) -> None:
     app.include_router(editing.router)
     app.include_router(reviewing.router)
     app.include_router(resolving.router)
+    app.include_router(flagging.router)
     app.include_router(revisions.router)
     app.include_router(gaps_page.router)
     app.include_router(people.router)

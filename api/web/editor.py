@@ -145,7 +145,7 @@ def as_it_is(page: Page, reader: Principal, ref: str, **values: Any) -> Response
     with page.services.db.read() as session:
         item = found(session, ref, reader)
         said = Written.of(Content.of(editorial.newest_revision(session, item)), editorial.profile_of(session, item))
-    return form(page, reader, said, item=item, **values)
+    return form(page, reader, said, item=item, changed=False, **values)
 
 
 def form(
@@ -159,13 +159,15 @@ def form(
     saved: str = "",
     space: str = "",
     typed: str = "",
+    changed: bool = True,
     meanwhile: Meanwhile | None = None,
     was: Written | None = None,
 ) -> Response:
     """Return the editor with a form that says `said`: of an item that the reader may write, else of one to be.
 
-    `typed`: what was typed in the form of a panel that could not be done; `meanwhile`: what others saved since the form
-    was opened; `was`: what the item was then, default: what it is now.
+    `typed`: what was typed in the form of a panel that could not be done; `changed`: after a problem, `said` is not
+    saved; `meanwhile`: what others saved since the form was opened; `was`: what the item was then, default: what it is
+    now.
     """
     with page.services.db.read() as session:
         mine = reader.spaces_of(session, Role.CONTRIBUTOR)
@@ -197,6 +199,7 @@ def form(
         and (item is None or item.kind is not Kind.FIXED),
         "retires": role.rank >= Role.EDITOR.rank and item is not None and item.state is State.PUBLISHED,
         "problem": told(page, problem) if problem is not None else "",
+        "changed": problem is not None and changed,
         "meanwhile": meanwhile,
         "was": was.model_dump_json(include=set(ABOUT)) if was is not None else "",
         "saved": saved if page.words.has(f"said_{saved}") else "",

@@ -17,6 +17,7 @@ from kb.models import (
     AuditRow,
     DuplicatePair,
     Event,
+    Flag,
     Gap,
     GapQuestion,
     Item,
@@ -48,6 +49,7 @@ MOVED = (
     Moved(Account, ("email",), without=frozenset({"id", "password_hash"})),
     Moved(AccountGrant, ("account_id", "space_id", "role")),
     Moved(Plan, ("item_id", "action", "asked_at")),
+    Moved(Flag, ("item_id", "reason", "raised_by", "raised_at")),
     Moved(
         DuplicatePair,
         ("low_id", "high_id"),

@@ -46,6 +46,8 @@ LEAST: dict[str, Role] = {
     "GET /v1/items/{item}": AGENT,
     "GET /a/{ref:path}": AGENT,
     "POST /vote/{ref}": AGENT,
+    "POST /report/{ref}": AGENT,
+    "POST /v1/items/{item}/flags": AGENT,
     "POST /v1/events": AGENT,
     "GET /files/{digest}/{name}": AGENT,  # of internal items; tests/integration/test_attachments.py has others
     # Capturing what was learnt from a case.
@@ -81,6 +83,9 @@ LEAST: dict[str, Role] = {
     "GET /v1/items/{item}/translations": AGENT,
     "POST /v1/items/{item}/translations": CONTRIBUTOR,
     "PUT /v1/items/{item}/translations": CONTRIBUTOR,
+    "GET /v1/items/{item}/flags": CONTRIBUTOR,
+    "POST /v1/flags/{number}": CONTRIBUTOR,
+    "POST /edit/{ref}/flags": CONTRIBUTOR,
     "GET /v1/items/{item}/reviews": CONTRIBUTOR,
     "GET /v1/items/{item}/status": CONTRIBUTOR,
     "GET /v1/gaps": CONTRIBUTOR,
@@ -131,7 +136,7 @@ LEAST: dict[str, Role] = {
     ),
 }  # fmt: skip
 
-PUBLISHED_ONLY = frozenset({"GET /a/{ref:path}", "POST /vote/{ref}"})
+PUBLISHED_ONLY = frozenset({"GET /a/{ref:path}", "POST /vote/{ref}", "POST /report/{ref}"})
 """Show what is published, to everybody alike."""
 ENDING = frozenset({"POST /sign-out", "POST /v1/me/sign-out"})
 OF_ITEM = [route for route in LEAST if "{item}" in route or "{ref" in route]
@@ -154,6 +159,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/items/{item}/translations": {"lang": "zh"},
     "PUT /v1/items/{item}/translations": {"source": True},
     "POST /v1/items/{item}/submit": {},
+    "POST /v1/items/{item}/flags": {"reason": "outdated"},
+    "POST /v1/flags/{number}": {"state": "fixed"},
     "POST /v1/items/{item}/approve": {"revision": 1},
     "POST /v1/items/{item}/defer": {"message": "no"},
     "PUT /v1/items/{item}/schedule/{action}": {"at": "2099-01-01T00:00:00Z"},
@@ -173,6 +180,8 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /edit/{ref}": {"title": f"{MARK} anew", "based_on": "1"},
     "POST /edit/{ref}/review": {"action": "withdraw"},
     "POST /edit/{ref}/restore": {"revision": "1", "based_on": "1"},
+    "POST /report/{ref}": {"reason": "outdated"},
+    "POST /edit/{ref}/flags": {"number": "1", "state": "fixed"},
     "POST /gaps/{number}": {"action": "draft"},
     "POST /vote/{ref}": {"helpful": "yes", "revision": "1"},
     "POST /people": {"action": "add", "email": "new@example.org", "role": "customer", "space": "lake"},

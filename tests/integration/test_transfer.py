@@ -16,6 +16,8 @@ from kb.models import (
     DuplicatePair,
     Event,
     EventKind,
+    Flag,
+    FlagReason,
     Gap,
     GapQuestion,
     Item,
@@ -170,6 +172,9 @@ def with_rows(db: Database) -> None:
                 probability=0.7,
                 evidence={"shared": ["路由器"]},
             )
+        )
+        session.add(
+            Flag(item_id=1, revision_id=int(first.live_revision_id or 0), reason=FlagReason.OUTDATED, raised_by="ana")
         )
         session.add(Redirect(name="old/address", via_id=1, item_id=1))
         vote = {"helpful": True, "revision": 1}

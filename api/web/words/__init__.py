@@ -7,6 +7,7 @@ from api.web.words import (
     attachments,
     before_publishing,
     cases,
+    flags,
     gaps,
     history,
     meanwhile,
@@ -25,6 +26,7 @@ ROOMS: tuple[Pairs, ...] = (
     cases.WORDS,
     gaps.WORDS,
     meanwhile.WORDS,
+    flags.WORDS,
 )
 
 

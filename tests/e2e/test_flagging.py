@@ -1,0 +1,63 @@
+"""A problem reported below an article and settled beside its text: by keyboard, without scripts, accessible."""
+
+import json
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from api.services import Services
+from kb import accounts
+from kb.access import SYSTEM
+from tests.e2e.conftest import Open, violations
+
+PASSWORD = "four plain words"
+ARTICLE = "/a/KB-3"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _people(services: Services) -> None:
+    with services.db.write() as session:
+        for role in ("customer", "contributor"):
+            email = f"{role}@flagging.example.org"
+            accounts.add(session, email, actor=SYSTEM, name=role, role=role, password=PASSWORD)
+
+
+def sign_in(page: Page, role: str, to: str) -> None:
+    page.goto(f"/sign-in?to={to}")
+    page.locator("[name=email]").fill(f"{role}@flagging.example.org")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda address: "/sign-in" not in address)
+
+
+@pytest.mark.parametrize(("lang", "script", "dark", "width"), [("en", True, True, 1280), ("zh", False, False, 390)])
+def test_reported_and_settled_by_keyboard(tab: Open, lang: str, script: bool, dark: bool, width: int) -> None:
+    page = tab(width, lang=lang, script=script, dark=dark)
+    page.goto(ARTICLE)
+    expect(page.locator("#report")).to_have_count(0)
+    sign_in(page, "customer", ARTICLE)
+    page.locator("#report summary").press("Enter")
+    page.locator("#report [value=outdated]").press("Space")
+    page.locator("#report textarea").fill(f"The light is green {lang}")
+    check(page, script)
+    page.locator("#report button").press("Enter")
+    expect(page.locator("#report[role=status]")).to_be_visible()
+    writer = tab(width, lang=lang, script=script, dark=dark)
+    sign_in(writer, "contributor", "/edit?queue=flagged")
+    writer.locator(".rows a").first.press("Enter")
+    panel = writer.locator("[aria-labelledby=flags]")
+    expect(panel).to_contain_text(f"The light is green {lang}")
+    check(writer, script)
+    panel.locator("[value=dismissed]").press("Enter")
+    expect(writer.locator("#content")).to_contain_text("say why there is nothing to mend")
+    panel.locator("[name=answer]").fill("Green is right")
+    panel.locator("[value=dismissed]").press("Enter")
+    expect(writer.locator(".said")).to_be_visible()
+    expect(panel.locator("[value=dismissed]")).to_have_count(0)
+
+
+def check(page: Page, script: bool) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    if script:  # axe is one
+        found = violations(page)
+        assert found == {}, json.dumps(found, indent=2)
