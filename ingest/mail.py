@@ -37,12 +37,12 @@ def text_of(data: bytes, charset: str | None) -> str:
     if _SEVEN_BITS.match(said):
         try:
             return data.decode(said, "replace").replace("\r\n", "\n")
-        except LookupError:
+        except (LookupError, ValueError):
             said = ""
     for encoding in (None if said in _UNTOLD or not said else said, None):
         try:
             return decoded(data, "mail", encoding=encoding)[0]
-        except UnreadableSource:
+        except (UnreadableSource, ValueError):  # a name that can be none, a codec that is for no texts
             continue
     return data.replace(b"\0", b"").decode("utf-8", "replace").replace("\r\n", "\n")
 

@@ -24,7 +24,8 @@ _FAREWELL = re.compile(
     re.IGNORECASE,
 )
 _GREETING = re.compile(
-    r"(?:hi|hello|hey|dear|hallo)\b[^.?:]{0,40}[,!.:]?|(?:尊敬的|亲爱的).{1,20}[，,：:!！]?"
+    r"(?:hi|hello|hey|dear|hallo)(?:(?: [^\s,.?:!]{1,20}){0,3} ?[,!:]|(?: [^\s,.?:!]{1,20})?)"
+    r"|(?:尊敬的|亲爱的).{1,20}[，,：:!！]?"
     r"|.{0,12}(?:您好|你好|大家好)[，,：:!！。]?",
     re.IGNORECASE,
 )

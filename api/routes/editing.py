@@ -9,7 +9,7 @@ from sqlmodel import Session
 from api.deps import ReaderDep, WriterDep
 from api.web import Page, editor, forms, meanwhile
 from api.web.editor import KINDS, Sent, Written
-from kb import editorial, queues, review, spaces, three_way
+from kb import editorial, pending, queues, review, spaces, three_way
 from kb.access import Principal, Role
 from kb.errors import Conflict, Forbidden, InvalidInput, StaleRevision, TooLarge
 from kb.models import Item, Kind, Revision
@@ -76,11 +76,11 @@ def preview(request: Request, reader: WriterDep, said: Annotated[Sent, Form()]) 
 
 
 @router.get("/edit/{ref}")
-def edit_page(request: Request, reader: ReaderDep, ref: str, saved: str = "") -> Response:
+def edit_page(request: Request, reader: ReaderDep, ref: str, saved: str = "", draft: str = "") -> Response:
     page = Page(request)
     if (elsewhere := editor.sign_in(page, reader)) is not None:
         return elsewhere
-    return editor.as_it_is(page, reader, ref, saved=saved)
+    return editor.going_on(page, reader, ref) if draft else editor.as_it_is(page, reader, ref, saved=saved)
 
 
 @router.post("/edit/{ref}")
@@ -91,7 +91,10 @@ def save(request: Request, reader: WriterDep, ref: str, said: Annotated[Sent, Fo
     try:
         with page.services.db.write() as session:
             item = editor.found(session, ref, reader)
-            if said.action == "retire":
+            if said.action == "discard":
+                pending.drop_draft(session, item, actor=reader)
+                seq = 0
+            elif said.action == "retire":
                 seq = editorial.retire(session, item, actor=reader)
             else:
                 revision = editorial.revise(
@@ -149,7 +152,7 @@ def _act(session: Session, item: Item, revision: Revision, reader: Principal, sa
 
 
 def _told(said: Sent) -> str:
-    return "submitted" if said.action == "submit" else "saved"
+    return {"submit": "submitted", "discard": "discarded"}.get(said.action, "saved")
 
 
 def _queue(name: str, counts: dict[Queue, int]) -> Queue:

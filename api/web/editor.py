@@ -11,7 +11,7 @@ from sqlmodel import Session
 from api.web import Page, forms, panels, rendering
 from api.web.meanwhile import Meanwhile
 from api.web.panels.desk import Desk
-from kb import editorial, items, pending, spaces
+from kb import drafts, editorial, items, pending, spaces
 from kb.access import Principal, Role, scope_of
 from kb.compose import FIELDS, compose
 from kb.content import Content, Profile, choice, labels
@@ -95,7 +95,7 @@ class Sent(Written):
     """A form as it was sent."""
 
     action: str = "save"
-    """Of the button pressed: save, submit, publish or retire."""
+    """Of the button pressed: save, submit, publish, retire, or discard what was typed before."""
     based_on: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     was: Json[Written] | None = None
     """What the item was when the form was opened: only what differs from it is a change of this form."""
@@ -148,6 +148,22 @@ def as_it_is(page: Page, reader: Principal, ref: str, **values: Any) -> Response
     return form(page, reader, said, item=item, changed=False, **values)
 
 
+def going_on(page: Page, reader: Principal, ref: str) -> Response:
+    """Return the editor with the texts that the reader typed before and did not save; as it is where there are none.
+
+    Properties are those of now: who reads an item may have been narrowed since.
+    """
+    with page.services.db.read() as session:
+        item = found(session, ref, reader)
+        rows = drafts.mine(session, scope_of(session, reader), actor=reader)
+        draft = next((row for row in rows if row.key == item.number), None)
+        if draft is not None:
+            said = Written.of(drafts.content_of(draft), editorial.profile_of(session, item))
+    if draft is None:
+        return as_it_is(page, reader, ref)
+    return form(page, reader, said, item=item, based_on=draft.based_on, resumed=True)
+
+
 def form(
     page: Page,
     reader: Principal,
@@ -162,12 +178,13 @@ def form(
     changed: bool = True,
     meanwhile: Meanwhile | None = None,
     was: Written | None = None,
+    resumed: bool = False,
 ) -> Response:
     """Return the editor with a form that says `said`: of an item that the reader may write, else of one to be.
 
     `typed`: what was typed in the form of a panel that could not be done; `changed`: after a problem, `said` is not
     saved; `meanwhile`: what others saved since the form was opened; `was`: what the item was then, default: what it is
-    now.
+    now; `resumed`: the form says the reader's draft.
     """
     with page.services.db.read() as session:
         mine = reader.spaces_of(session, Role.CONTRIBUTOR)
@@ -201,6 +218,7 @@ def form(
         "problem": told(page, problem) if problem is not None else "",
         "changed": problem is not None and changed,
         "meanwhile": meanwhile,
+        "resumed": resumed,
         "was": was.model_dump_json(include=set(ABOUT)) if was is not None else "",
         "saved": saved if page.words.has(f"said_{saved}") else "",
         "body_html": rendered(page, said) if item is not None else Markup(""),

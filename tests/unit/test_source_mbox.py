@@ -132,9 +132,15 @@ def test_text_that_says_nothing_or_the_wrong_thing_of_its_encoding_is_told(
 
 
 def test_utf_8_that_is_declared_gb2312_and_an_encoding_that_is_none(tmp_path: Path) -> None:
-    for at, charset in enumerate(("gb2312", "x-no-such")):
+    for at, charset in enumerate(("gb2312", "x-no-such", "base64")):
         sent = mail("1", CHINESE, kind=f"text/plain; charset={charset}")
         assert one(written(tmp_path, f"{at}.mbox", sent)).issue == CHINESE
+
+
+@pytest.mark.parametrize("charset", ["idna", "utf\0-16", "hz\0"])
+def test_a_name_that_can_be_no_encoding_stops_nothing(tmp_path: Path, charset: str) -> None:
+    sent = mail("1", CHINESE.encode("gbk"), kind=f"text/plain; charset={charset}")
+    assert one(written(tmp_path, "a.mbox", sent)).issue == CHINESE
 
 
 def parts(kind: str, *inside: tuple[str, str]) -> tuple[str, str]:
@@ -213,6 +219,7 @@ def test_parts_that_are_nested_without_end_are_left_out(tmp_path: Path) -> None:
         ("重启即可。\n\n发件人：李四\n发送时间：2026年3月2日\n收件人：张三\n主题：不行\n\n不行", "重启即可。"),
         ("Restart.\n\n**From:** Bo\n**Sent:** Monday\n**To:** Ana\n**Subject:** No\n\nNo", "Restart."),
         ("Restart.\n_______________________________________________\nlist mailing list", "Restart."),
+        ("Hi, it stops.", "Hi, it stops."),
         ("Restart it, thanks to the log.\nThen wait.", "Restart it, thanks to the log.\nThen wait."),
         ("From: the field of a header\nis set.", "From: the field of a header\nis set."),
     ],

@@ -8,7 +8,7 @@ Where its values have `above`, and that is true, its template NAME_above.html is
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from api.web.panels import flags, review
+from api.web.panels import draft, flags, review
 from api.web.panels.desk import Desk
 from kb.models import State
 
@@ -25,6 +25,7 @@ def _unless_retired(desk: Desk) -> Mapping[str, Any] | None:
 
 
 PANELS: tuple[tuple[str, Values], ...] = (
+    ("draft", draft.values),
     ("review", review.values),
     ("flags", flags.values),
     ("attach", _template_alone),

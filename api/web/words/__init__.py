@@ -7,6 +7,7 @@ from api.web.words import (
     attachments,
     before_publishing,
     cases,
+    drafting,
     flags,
     gaps,
     history,
@@ -26,6 +27,7 @@ ROOMS: tuple[Pairs, ...] = (
     cases.WORDS,
     gaps.WORDS,
     meanwhile.WORDS,
+    drafting.WORDS,
     flags.WORDS,
 )
 
