@@ -19,11 +19,11 @@ A message names the value (with repr) and the way out. `code` is stable and docu
 from http import HTTPStatus
 from typing import ClassVar
 
-MAX_SHOWN = 80
+MAX_SHOWN = 160
 
 
 def shown(value: object) -> str:
-    """Return repr(value), shortened to about 80 characters and safe to print anywhere."""
+    """Return repr(value), shortened to about 160 characters (paths are long) and safe to print anywhere."""
     text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}… ({len(text)} characters)"

@@ -8,8 +8,6 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-import phonenumbers
-
 from ingest.redaction import checks
 
 Span = tuple[int, int, float]
@@ -171,6 +169,8 @@ def _companys(digits: str) -> bool:
 
 def _dialled(number: str) -> bool:
     """Say whether `+` and digits begin with the code of a country and are 9 to 15 (ITU-T E.164)."""
+    import phonenumbers  # its tables of all countries: only who looks for numbers waits for them
+
     try:
         phonenumbers.parse(number)
     except phonenumbers.NumberParseException:

@@ -124,7 +124,9 @@ def test_a_bad_file_is_named_and_the_rest_goes_on(kb: Run, folder: Path) -> None
 
 def test_export_and_import_round_trip(kb: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kb("ingest", str(folder), "--json")
-    assert kb("export", str(tmp_path / "all.jsonl"), "--json")[1]["lines"] == 5
+    assert (
+        kb("export", str(tmp_path / "all.jsonl"), "--json")[1]["lines"] == 11
+    )  # header, space, 3 items, 6 of the audit log
     monkeypatch.setenv("KB_DATA", str(tmp_path / "second"))
     assert kb("import", str(tmp_path / "all.jsonl"), "--json")[1]["items"] == 3
     assert kb("export", str(tmp_path / "again.jsonl"))[0] == 0

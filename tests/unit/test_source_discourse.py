@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ingest.document import Document
+from ingest.document import Document, Gone
 from tests.unit.test_sources import found, one, reason, written
 
 
@@ -42,6 +42,6 @@ def test_what_the_forum_does_not_show_is_not_read(tmp_path: Path) -> None:
     assert (told.state, told.resolution) == ("draft", "")
     closed: list[dict[str, Any]] = [{"archetype": "private_message"}, {"deleted_at": "2026-01-05"}, {"visible": False}]
     for at, more in enumerate(closed):
-        assert found(written(tmp_path, f"b/{at}.json", topic(1, post(1, "Secret"), **more))) == []
+        assert found(written(tmp_path, f"b/{at}.json", topic(1, post(1, "Secret"), **more))) == [Gone("1")]
     assert "no first post" in reason(written(tmp_path, "c/1.json", topic(1, post(1, "Secret", hidden=True))))
     assert "not JSON" in reason(written(tmp_path, "d/1.json", topic(1, post(1, "Help"))[:-3]))

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.document import Document, Failure, Limits, ReadOptions
+from ingest.document import Document, Failure, Gone, Limits, ReadOptions
 from ingest.sources import SOURCES, Skipped, detect, walk
 from kb.errors import InvalidInput, KBError, UnreadableSource
 from tests.pdf_builder import PdfFile
 
 
-def found(path: Path, source: str = "auto", **options: object) -> list[Document | Failure | Skipped]:
+def found(path: Path, source: str = "auto", **options: object) -> list[Document | Failure | Gone | Skipped]:
     return list(walk(path, source, ReadOptions(**options)))  # type: ignore[arg-type]
 
 
