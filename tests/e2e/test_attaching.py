@@ -54,6 +54,7 @@ GIVE = """([text, kind, name, bytes]) => {
 def test_a_picture_is_chosen_dropped_and_pasted_and_shown_to_readers(tab: Open, tmp_path: Path) -> None:
     (tmp_path / "chosen.png").write_bytes(picture())
     page = signed_in(tab())
+    page.wait_for_load_state("load")
     page.locator("[name=title]").fill("What the lights mean")
     text = page.locator("[name=resolution]")
     text.fill("Look at the light: ")

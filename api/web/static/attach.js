@@ -5,7 +5,8 @@ class Attaching {
     this.csrf = editor.querySelector("[name=csrf]")?.value ?? "";
     this.told = document.querySelector("#attached");
     this.texts = [...editor.querySelectorAll(".writing textarea:not([name=similar])")];
-    this.place = this.texts.at(-1);
+    // Somebody may have begun to write before this module came.
+    this.place = this.texts.find((text) => text === document.activeElement) ?? this.texts.at(-1);
     for (const text of this.texts) {
       text.addEventListener("focus", () => {
         this.place = text;
