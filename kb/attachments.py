@@ -16,6 +16,7 @@ from sqlmodel import Session, col, select
 
 from kb import audit, changes
 from kb.access import Principal, Role, readable, scope_of
+from kb.compose import FIELDS
 from kb.db import Database
 from kb.errors import InvalidInput, NotFound, TooLarge
 from kb.file_store import FileStore
@@ -26,7 +27,7 @@ ADDRESS = re.compile(r"/files/([0-9a-f]{64})/[^/\s?#]{1,400}")
 """The address of a file, as in Markdown, where its name may be percent-encoded."""
 DIGEST = re.compile(r"[0-9a-f]{64}")
 _NAMED = re.compile(r"/files/([0-9a-f]{64})(?![0-9a-f])")
-_TEXTS = ("issue", "environment", "resolution", "cause", "body")
+_TEXTS = (*FIELDS, "body")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import Connection, Table, func, insert, inspect, select, text
+from sqlalchemy import Connection, Table, func, insert, inspect, select
 from sqlmodel import SQLModel
 
 import kb.models  # noqa: F401  (its tables join the metadata)
-from kb.db import Database
+from kb.db import Database, count_on
 from kb.errors import Conflict, InvalidInput, NotFound, Unavailable, shown
+from kb.file_store import sync
 
 DATABASE = "kb.sqlite3"
 FOLDERS = ("files", "judged", "adapters")
@@ -51,7 +52,7 @@ def back_up(db: Database, data: Path, target: Path) -> Copied:
         # Files after rows: what a row names was there before the row.
         files = sum(_copy_folder(data / name, folder / name) for name in FOLDERS)
         rows = _checked(path)
-        _sync(path)
+        sync(path)
     return Copied(rows=rows, files=files)
 
 
@@ -82,14 +83,14 @@ def restore(source: Path, db: Database, data: Path) -> Copied:
             if db.dialect == "sqlite":
                 older.dispose()
                 _one_file(copy)
-                _sync(copy)
+                sync(copy)
                 _replace(copy, Path(str(db.url.database)), db)
             else:
                 db.migrate()
                 with older.engine.connect() as reading, db.engine.begin() as writing:
                     _empty(writing)
                     _copy_rows(reading, writing)
-                    _count_on(writing)
+                    count_on(writing, SQLModel.metadata.sorted_tables)
         finally:
             older.dispose()
     with db.engine.connect() as connection:
@@ -107,7 +108,7 @@ def _new_folder(target: Path) -> Iterator[Path]:
             partial.mkdir(parents=True)
             yield partial
             partial.rename(target)
-            _sync(target.parent)
+            sync(target.parent)
         except (OSError, sqlite3.Error) as error:
             raise Unavailable(f"{shown(str(target))} could not be written: {error}; nothing of it was kept") from error
     finally:
@@ -116,7 +117,7 @@ def _new_folder(target: Path) -> Iterator[Path]:
 
 def _copy_sqlite(source: Path, target: Path) -> None:
     """Copy a SQLite database that may be in use, in one step: it neither waits for writers nor holds them off."""
-    with closing(sqlite3.connect(f"file:{_quoted(source)}?mode=ro", uri=True)) as reading:
+    with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reading:
         with closing(sqlite3.connect(target)) as writing:
             reading.backup(writing)
     _one_file(target)
@@ -160,21 +161,6 @@ def _empty(connection: Connection) -> None:
         connection.execute(SQLModel.metadata.tables[name].delete())
 
 
-def _count_on(connection: Connection) -> None:
-    """Let PostgreSQL go on counting where the copied rows end."""
-    for table in SQLModel.metadata.sorted_tables:
-        for column in table.primary_key.columns:
-            named = connection.execute(
-                text("SELECT pg_get_serial_sequence(:table, :column)"), {"table": table.name, "column": column.name}
-            ).scalar()
-            if named is not None:
-                highest = connection.execute(select(func.max(column))).scalar()
-                connection.execute(
-                    text("SELECT setval(:named, :last, :used)"),
-                    {"named": named, "last": highest or 1, "used": highest is not None},
-                )
-
-
 def _refuse_unless_empty(db: Database) -> None:
     with db.engine.connect() as connection:
         there = set(inspect(connection).get_table_names())
@@ -193,13 +179,13 @@ def _replace(copy: Path, target: Path, db: Database) -> None:
     for suffix in ("", "-wal", "-shm"):
         target.with_name(target.name + suffix).unlink(missing_ok=True)
     copy.rename(target)
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def _checked(path: Path) -> int:
     """Return how many rows a backup has. Raises InvalidInput where it is torn, or is none."""
     try:
-        with closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             faults = [row[0] for row in connection.execute("PRAGMA integrity_check")]
             if faults != ["ok"]:
                 raise InvalidInput(f"{shown(str(path))} is damaged: {faults[0]}")
@@ -236,18 +222,6 @@ def _copy_folder(source: Path, target: Path) -> int:
                 shutil.copy2(path, place)
             except FileNotFoundError:
                 continue
-            _sync(place)
+            sync(place)
             copied += 1
     return copied
-
-
-def _quoted(path: Path) -> str:
-    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol, Self, TypeVar
 
 from kb.applies import sections
+from kb.compose import FIELDS, KCS
 from kb.errors import InvalidInput, TooLarge, shown
 from kb.models import Audience, Confidence, Facet, Governance, Kind
 
@@ -18,24 +19,17 @@ MAX_TEXT = 2_000_000
 MAX_LABELS = 200
 MAX_QUESTIONS = 500
 
+TEXTS = ("title", "body", *FIELDS)
+"""All texts of a revision but its similar questions."""
+
 E = TypeVar("E", bound=StrEnum)
 
 
-class Written(Protocol):
+class Written(KCS, Protocol):
     """What has the texts of a revision: a revision, a document, a form."""
 
     @property
     def title(self) -> str: ...
-    @property
-    def body(self) -> str: ...
-    @property
-    def issue(self) -> str: ...
-    @property
-    def environment(self) -> str: ...
-    @property
-    def resolution(self) -> str: ...
-    @property
-    def cause(self) -> str: ...
     @property
     def similar_questions(self) -> Sequence[str]: ...
 

@@ -3,13 +3,13 @@
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlmodel import Session
@@ -136,6 +136,26 @@ class Database:
 
     def dispose(self) -> None:
         self.engine.dispose()
+
+
+def count_on(connection: Connection, tables: Iterable[Table]) -> None:
+    """Let PostgreSQL go on numbering the rows of these tables where those end that came with numbers of their own.
+
+    SQLite does by itself.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    for table in tables:
+        for column in table.primary_key.columns:
+            named = connection.execute(
+                text("SELECT pg_get_serial_sequence(:table, :column)"), {"table": table.name, "column": column.name}
+            ).scalar()
+            if named is not None:
+                highest = connection.execute(select(func.max(column))).scalar()
+                connection.execute(
+                    text("SELECT setval(:named, :last, :used)"),
+                    {"named": named, "last": highest or 1, "used": highest is not None},
+                )
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:

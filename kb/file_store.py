@@ -48,7 +48,7 @@ class FileStore:
         finally:
             partial.unlink(missing_ok=True)
         for folder in (target.parent, self.folder):
-            _sync(folder)
+            sync(folder)
         return digest
 
     def remove(self, digest: str) -> None:
@@ -66,9 +66,9 @@ class FileStore:
                 yield path
 
 
-def _sync(folder: Path) -> None:
-    """Make a rename in the folder outlive a power cut."""
-    opened = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make what a file holds, or a rename in a folder, outlive a power cut."""
+    opened = os.open(path, os.O_RDONLY)
     try:
         os.fsync(opened)
     finally:

@@ -10,11 +10,11 @@ from sqlmodel import Session, col, select
 
 from kb import editorial, three_way
 from kb.access import Principal, Role
-from kb.content import Content, checked_content
+from kb.content import TEXTS, Content, checked_content
 from kb.differences import Segment, segments, unified
 from kb.errors import Conflict, NotFound
 from kb.models import Item, Revision, State
-from kb.three_way import TEXTS, Merge
+from kb.three_way import Merge
 
 
 @dataclass(frozen=True, slots=True)

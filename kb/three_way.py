@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
-from kb.content import Content, Profile
+from kb.content import TEXTS, Content, Profile
 from kb.differences import operations
-
-TEXTS = ("title", "body", "issue", "environment", "resolution", "cause")
 
 
 @dataclass(frozen=True, slots=True)

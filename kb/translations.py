@@ -16,14 +16,12 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from kb.access import Scope, readable
-from kb.compose import FIELDS
-from kb.content import Content
+from kb.content import TEXTS, Content
 from kb.errors import Conflict, NotFound
 from kb.models import Item, Revision, Significance, State
 
 _RANKED = tuple(Significance)
 _SOURCE, _CHANGE, _MEMBER = aliased(Item), aliased(Revision), aliased(Item)
-_TEXTS = ("title", "body", *FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ def to_follow(session: Session, item: Item, n: int) -> int:
 
 def significance_of(before: Content, after: Content) -> Significance:
     """Return what a change counts as where nobody said: medium; minor where only similar questions differ."""
-    same = all(getattr(before, name) == getattr(after, name) for name in _TEXTS)
+    same = all(getattr(before, name) == getattr(after, name) for name in TEXTS)
     return Significance.MINOR if same else Significance.MEDIUM
 
 

@@ -19,7 +19,7 @@ from kb.errors import Forbidden, KBError, StaleRevision
 from kb.models import Audience, Confidence, Facet, Item, Kind, Revision, Space, State
 
 KINDS = (Kind.ARTICLE, Kind.LESSON, Kind.CASE, Kind.ANSWER)
-TEXTS = ("issue", "environment", "resolution", "cause", "body")
+TEXTS = (*FIELDS, "body")
 LISTS = ("products", "versions", "topics", "groups")
 ABOUT = (*LISTS, "kind", "lang", "audience", "confidence", "owner", "family")
 """Fields of what an item is, beside what it says."""

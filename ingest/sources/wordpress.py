@@ -84,7 +84,7 @@ def _look(path: Path, limits: Limits) -> _Site:
                 site.base = (element.text or "").strip()
             case "language":
                 site.lang = language_tag(element.text)
-            case _ if child_text(element, "post_type") not in _NO_TEXTS | {_TRASH} | _NO_ENTRY:
+            case _ if child_text(element, "post_type") not in _NO_TEXTS:
                 number = child_text(element, "post_id")
                 for address in (child_text(element, "link"), child_text(element, "guid")):
                     if key := address_key(address):

@@ -11,14 +11,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, text
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from kb.access import Principal, Role
-from kb.db import Database
+from kb.db import Database, count_on
 from kb.errors import Conflict, InvalidInput, shown
 from kb.models import Item, Space
 from kb.transfer import items, rows
+from kb.transfer.columns import table_of
 
 FORMAT = "answerwell-export"
 VERSION = 2
@@ -80,10 +81,8 @@ def import_lines(db: Database, lines: Iterable[str], *, actor: Principal) -> Imp
         reading.end_items()
         if not reading.begun:
             raise InvalidInput("this is not an Answerwell export: it is empty")
-        if db.dialect == "postgresql":
-            for table in ("item", "revision", "gap"):
-                highest = f"GREATEST((SELECT MAX(id) FROM {table}), 1)"
-                session.connection().execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {highest})"))
+        session.flush()
+        count_on(session.connection(), [table_of(Item), *map(table_of, rows.KEEP_NUMBERS)])
     return reading.counts
 
 

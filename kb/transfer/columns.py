@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, Enum, Float, Integer, String, TypeDecorator
+from sqlalchemy import JSON, Boolean, Column, Enum, Float, Integer, String, Table, TypeDecorator
 from sqlmodel import SQLModel
 
 from kb.content import choice, storable
@@ -13,9 +13,14 @@ from kb.errors import InvalidInput, shown
 from kb.models import UTCDateTime
 
 
-def columns(table: type[SQLModel]) -> dict[str, Column[Any]]:
-    """Return the columns of a table by name, in its order."""
-    return {column.name: column for column in SQLModel.metadata.tables[str(table.__tablename__)].columns}
+def table_of(model: type[SQLModel]) -> Table:
+    """Return the table that a model's rows are in."""
+    return SQLModel.metadata.tables[str(model.__tablename__)]
+
+
+def columns(model: type[SQLModel]) -> dict[str, Column[Any]]:
+    """Return the columns of a model's table by name, in its order."""
+    return {column.name: column for column in table_of(model).columns}
 
 
 def written(row: SQLModel, without: frozenset[str]) -> dict[str, Any]:

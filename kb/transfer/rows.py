@@ -63,6 +63,8 @@ MOVED = (
     Moved(AuditRow, ("at", "actor", "action", "target"), names={"space_id": Space}),
 )
 """In this order: what a row names comes before it."""
+KEEP_NUMBERS = tuple(moved.table for moved in MOVED if "id" not in moved.without and "id" in columns(moved.table))
+"""Those whose rows come with the numbers that they had."""
 
 WITH_ITEMS = ("space", "item", "item_label", "revision", "review", "attachment_use")
 LEFT = {

@@ -129,6 +129,19 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+PASSWORD = "four plain words"
+"""Of everybody whom these tests make an account for."""
+
+
+def sign_in(page: Page, email: str, to: str) -> None:
+    """Sign in by keyboard, and go on to an address."""
+    page.goto(f"/sign-in?to={to}")
+    page.locator("[name=email]").fill(email)
+    page.locator("[name=password]").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda address: "/sign-in" not in address)
+
+
 def violations(page: Page) -> dict[str, list[str]]:
     """Return what axe finds serious or critical on the page: the places by rule. Skips where axe is not installed."""
     if not AXE.exists():

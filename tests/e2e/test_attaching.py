@@ -10,8 +10,7 @@ from playwright.sync_api import Page, expect
 from api.services import Services
 from kb import accounts
 from kb.access import SYSTEM
-from tests.e2e.conftest import Open, violations
-from tests.e2e.test_writing import PASSWORD
+from tests.e2e.conftest import PASSWORD, Open, sign_in, violations
 
 EMAIL = "attacher@example.org"
 
@@ -34,11 +33,7 @@ def _writer(services: Services) -> None:
 
 
 def signed_in(page: Page) -> Page:
-    page.goto("/sign-in?to=/edit/new")
-    page.locator("[name=email]").fill(EMAIL)
-    page.locator("[name=password]").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/edit/new")
+    sign_in(page, EMAIL, "/edit/new")
     return page
 
 

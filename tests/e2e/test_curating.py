@@ -9,30 +9,23 @@ from playwright.sync_api import Page, expect
 from api.services import Services
 from kb import accounts
 from kb.access import SYSTEM
-from tests.e2e.conftest import Open, violations
+from tests.e2e.conftest import PASSWORD, Open, sign_in, violations
 
-PASSWORD = "four plain words"
+
+def person(role: str) -> str:
+    return f"{role}@curating.example.org"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _people(services: Services) -> None:
     with services.db.write() as session:
         for role in ("contributor", "coach"):
-            email = f"{role}@curating.example.org"
-            accounts.add(session, email, actor=SYSTEM, name=role, role=role, password=PASSWORD)
-
-
-def sign_in(page: Page, role: str, to: str) -> None:
-    page.goto(f"/sign-in?to={to}")
-    page.locator("[name=email]").fill(f"{role}@curating.example.org")
-    page.locator("[name=password]").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(lambda address: "/sign-in" not in address)
+            accounts.add(session, person(role), actor=SYSTEM, name=role, role=role, password=PASSWORD)
 
 
 def submitted(page: Page) -> str:
     """Write an article and submit it; return its number."""
-    sign_in(page, "contributor", "/edit/new")
+    sign_in(page, person("contributor"), "/edit/new")
     page.locator("[name=title]").fill("Oil the hinge of the mast")
     page.locator("[name=resolution]").fill("Use two drops.")
     page.locator(".beside [name=message]").fill("Are two enough?")
@@ -44,7 +37,7 @@ def submitted(page: Page) -> str:
 def test_a_text_is_given_back_changed_and_approved_by_keyboard(tab: Open) -> None:
     author, coach = tab(), tab()
     number = submitted(author)
-    sign_in(coach, "coach", "/edit?queue=in_review")
+    sign_in(coach, person("coach"), "/edit?queue=in_review")
     expect(coach.locator(".rows")).to_contain_text("Are two enough?")
     coach.get_by_role("link", name="Oil the hinge of the mast").press("Enter")
     coach.get_by_label("Message to the author").focus()
@@ -75,7 +68,7 @@ def test_a_text_is_given_back_changed_and_approved_by_keyboard(tab: Open) -> Non
 def test_both_work_without_scripts(tab: Open) -> None:
     number = submitted(tab())
     coach = tab(390, lang="zh", script=False)
-    sign_in(coach, "coach", f"/edit/{number}")
+    sign_in(coach, person("coach"), f"/edit/{number}")
     coach.get_by_role("button", name="批准并发布第1版").click()
     expect(coach.locator(".said")).to_be_visible()
     coach.get_by_role("link", name="历史版本").click()
@@ -91,7 +84,7 @@ def test_they_are_accessible(tab: Open, width: int, lang: str, dark: bool) -> No
     author.get_by_role("button", name="Submit for review").press("Enter")
     expect(author.locator(".heading h1")).to_have_text("Oil every hinge")
     page = tab(width, dark=dark, lang=lang)
-    sign_in(page, "coach", "/edit")
+    sign_in(page, person("coach"), "/edit")
     found: dict[str, Any] = {}
     for path in (f"/edit/{number}", f"/edit/{number}/history?old=1&new=2", "/edit?queue=in_review"):
         page.goto(path)

@@ -8,26 +8,20 @@ from playwright.sync_api import Page, expect
 from api.services import Services
 from kb import accounts
 from kb.access import SYSTEM
-from tests.e2e.conftest import Open, violations
+from tests.e2e.conftest import PASSWORD, Open, sign_in, violations
 
-PASSWORD = "four plain words"
 ARTICLE = "/a/KB-3"
+
+
+def person(role: str) -> str:
+    return f"{role}@flagging.example.org"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _people(services: Services) -> None:
     with services.db.write() as session:
         for role in ("customer", "contributor"):
-            email = f"{role}@flagging.example.org"
-            accounts.add(session, email, actor=SYSTEM, name=role, role=role, password=PASSWORD)
-
-
-def sign_in(page: Page, role: str, to: str) -> None:
-    page.goto(f"/sign-in?to={to}")
-    page.locator("[name=email]").fill(f"{role}@flagging.example.org")
-    page.locator("[name=password]").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(lambda address: "/sign-in" not in address)
+            accounts.add(session, person(role), actor=SYSTEM, name=role, role=role, password=PASSWORD)
 
 
 @pytest.mark.parametrize(("lang", "script", "dark", "width"), [("en", True, True, 1280), ("zh", False, False, 390)])
@@ -35,7 +29,7 @@ def test_reported_and_settled_by_keyboard(tab: Open, lang: str, script: bool, da
     page = tab(width, lang=lang, script=script, dark=dark)
     page.goto(ARTICLE)
     expect(page.locator("#report")).to_have_count(0)
-    sign_in(page, "customer", ARTICLE)
+    sign_in(page, person("customer"), ARTICLE)
     page.locator("#report summary").press("Enter")
     page.locator("#report [value=outdated]").press("Space")
     page.locator("#report textarea").fill(f"The light is green {lang}")
@@ -43,7 +37,7 @@ def test_reported_and_settled_by_keyboard(tab: Open, lang: str, script: bool, da
     page.locator("#report button").press("Enter")
     expect(page.locator("#report[role=status]")).to_be_visible()
     writer = tab(width, lang=lang, script=script, dark=dark)
-    sign_in(writer, "contributor", "/edit?queue=flagged")
+    sign_in(writer, person("contributor"), "/edit?queue=flagged")
     writer.locator(".rows a").first.press("Enter")
     panel = writer.locator("[aria-labelledby=flags]")
     expect(panel).to_contain_text(f"The light is green {lang}")

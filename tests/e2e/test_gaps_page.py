@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from api.services import Services
 from ingest.gaps import refresh
@@ -13,18 +13,9 @@ from kb.access import SYSTEM
 from kb.events import Happened
 from kb.models import EventKind, now
 from retrieval.tuned import Nearness
-from tests.e2e.conftest import Open, violations
+from tests.e2e.conftest import PASSWORD, Open, sign_in, violations
 
-PASSWORD = "four plain words"
 ASKED = {"how to swap the battery": 9, "how to swap the batteries": 3, "天线应该朝哪个方向": 4, "does it sing": 2}
-
-
-def sign_in(page: Page) -> None:
-    page.goto("/sign-in?to=/edit")
-    page.locator("[name=email]").fill("gaps@example.org")
-    page.locator("[name=password]").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/edit")
 
 
 def test_from_the_chart_to_a_draft(tab: Open, services: Services) -> None:
@@ -40,7 +31,7 @@ def test_from_the_chart_to_a_draft(tab: Open, services: Services) -> None:
     found: dict[str, Any] = {}
     for width, lang, dark in ((390, "zh", True), (1280, "en", False)):
         page = tab(width, lang=lang, dark=dark)
-        sign_in(page)
+        sign_in(page, "gaps@example.org", "/edit")
         page.get_by_role("link", name="Unanswered questions" if lang == "en" else "未获解答的提问").press("Enter")
         expect(page.get_by_role("img")).to_have_accessible_name(
             "How often each gap failed, and their share together" if lang == "en" else "各缺口的未解答次数及累计占比"

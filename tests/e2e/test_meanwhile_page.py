@@ -9,8 +9,7 @@ from api.services import Services
 from kb import accounts, editorial, items
 from kb.access import SYSTEM, scope_of
 from kb.content import Content, Profile
-from tests.e2e.conftest import Open, violations
-from tests.e2e.test_writing import PASSWORD, sign_in_as
+from tests.e2e.conftest import PASSWORD, Open, sign_in, violations
 
 EMAIL = "second@example.org"
 WORDS = {"en": ("What came meanwhile", "yours to decide", "Saved."), "zh": ("期间的修改", "由您决定", "已保存。")}
@@ -35,7 +34,7 @@ def test_both_are_put_together_by_keyboard(tab: Open, services: Services, width:
         )
         number = item.number
     page = tab(width, dark=dark, lang=lang)
-    sign_in_as(page, EMAIL, f"/edit/{number}")
+    sign_in(page, EMAIL, f"/edit/{number}")
     with services.db.write() as session:
         item = items.get(session, number, scope_of(session, SYSTEM))
         theirs = Content(title=title, issue="It is green.", resolution="one\ntwo\n3")
@@ -65,7 +64,7 @@ def test_what_is_typed_is_kept_and_offered(tab: Open, services: Services, width:
         item, _ = editorial.create(session, Content(title=f"Kept as typed, {lang}"), Profile(), actor=SYSTEM)
         number = item.number
     page = tab(width, dark=dark, lang=lang)
-    sign_in_as(page, EMAIL, f"/edit/{number}")
+    sign_in(page, EMAIL, f"/edit/{number}")
     for issue in ("first", "first and second"):
         page.locator("[name=issue]").fill(issue)
         with page.expect_response(lambda answer: "/v1/drafts/" in answer.url) as kept:
@@ -73,7 +72,7 @@ def test_what_is_typed_is_kept_and_offered(tab: Open, services: Services, width:
         assert kept.value.status == 200
         expect(page.locator("#kept")).to_contain_text(KEPT[lang])
     plain = tab(width, dark=dark, lang=lang, script=False)
-    sign_in_as(plain, EMAIL, f"/edit/{number}")
+    sign_in(plain, EMAIL, f"/edit/{number}")
     go_on = plain.get_by_role("link", name=GO_ON[lang])
     offered = page.context.new_page()
     offered.goto(f"/edit/{number}")

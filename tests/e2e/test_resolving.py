@@ -8,10 +8,10 @@ from playwright.sync_api import expect
 from api.services import Services
 from kb import accounts
 from kb.access import SYSTEM
-from tests.e2e.conftest import Open, violations
+from tests.e2e.conftest import PASSWORD, Open, sign_in, violations
 from tests.integration.test_capture import CHINESE, ENGLISH
 
-EMAIL, PASSWORD = "resolver@example.org", "four plain words"
+EMAIL = "resolver@example.org"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,10 +35,7 @@ def test_a_case_is_resolved_by_keyboard(
             found.update({f"{step}: {rule}": places for rule, places in violations(page).items()})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), step
 
-    page.goto("/sign-in?to=/cases/new")
-    page.locator("[name=email]").fill(EMAIL)
-    page.locator("[name=password]").fill(PASSWORD)
-    page.keyboard.press("Enter")
+    sign_in(page, EMAIL, "/cases/new")
     page.locator("[name=number]").focus()
     for name in ("number", "title", "issue", "environment", "resolution", "cause", "product", "version", "channel"):
         assert page.locator(f"[name={name}]").evaluate("it => it === document.activeElement"), name

@@ -4,16 +4,16 @@ import json
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from api.services import Services
 from kb import accounts
 from kb.access import SYSTEM
 from kb.events import Happened
 from kb.models import EventKind
-from tests.e2e.conftest import Open, violations
+from tests.e2e.conftest import PASSWORD, Open, sign_in, violations
 
-EMAIL, PASSWORD = "editor@example.org", "four plain words"
+EMAIL = "editor@example.org"
 QUESTION = "how is the antenna turned towards the mast"
 """Long enough that no other test's text is near it."""
 
@@ -24,23 +24,11 @@ def _editor(services: Services) -> None:
         accounts.add(session, EMAIL, actor=SYSTEM, name="Eda Itor", role="admin", password=PASSWORD)
 
 
-def sign_in(page: Page, to: str) -> None:
-    sign_in_as(page, EMAIL, to)
-
-
-def sign_in_as(page: Page, email: str, to: str) -> None:
-    page.goto(f"/sign-in?to={to}")
-    page.locator("[name=email]").fill(email)
-    page.locator("[name=password]").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(lambda address: "/sign-in" not in address)
-
-
 def test_an_article_is_written_tried_and_published_by_keyboard(tab: Open, services: Services) -> None:
     services.events.add(Happened(kind=EventKind.SEARCH, role="anonymous", text=QUESTION))
     services.events.flush()
     page = tab()
-    sign_in(page, "/edit/new")
+    sign_in(page, EMAIL, "/edit/new")
     page.locator("[name=title]").focus()
     page.keyboard.type("Turn the antenna towards the mast")
     page.keyboard.press("Tab")
@@ -75,7 +63,7 @@ def test_an_article_is_written_tried_and_published_by_keyboard(tab: Open, servic
 
 def test_without_scripts_the_same_can_be_done(tab: Open) -> None:
     page = tab(390, lang="zh", script=False)
-    sign_in(page, "/edit/new")
+    sign_in(page, EMAIL, "/edit/new")
     page.locator("[name=title]").fill("没有脚本也能写")
     page.locator("[name=resolution]").fill("直接提交表单。")
     page.get_by_role("button", name="保存草稿").click()
@@ -93,7 +81,7 @@ def test_the_pages_of_writers_and_admins_are_accessible(tab: Open, width: int, l
     paths = ["/sign-in", "/edit", "/edit/new", "/edit/KB-1", "/people", "/audit", "/account"]
     for path in paths:
         if path == "/edit":
-            sign_in(page, "/edit")
+            sign_in(page, EMAIL, "/edit")
         page.goto(path)
         found |= {f"{path}: {rule}": places for rule, places in violations(page).items()}
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path

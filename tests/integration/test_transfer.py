@@ -212,6 +212,17 @@ def test_what_belongs_to_items_moves_too_without_secrets(db: Database, other: Da
         assert (vote.item_id, vote.data) == (1, {"helpful": True, "revision": 1})
 
 
+def test_numbers_go_on_after_those_imported(db: Database, other: Database) -> None:
+    with_rows(other)
+    import_lines(db, export_lines(other, actor=SYSTEM), actor=SYSTEM)
+    with db.write() as session:
+        gap = Gap(space_id=int(spaces.by_key(session, "lake").id or 0))
+        session.add(gap)
+        session.flush()
+        assert gap.id == 2
+        assert editorial.create(session, Content(title="next"), Profile(), actor=SYSTEM)[0].id == 6
+
+
 def test_rows_follow_items_to_their_new_numbers(db: Database, other: Database) -> None:
     with_rows(db)
     with other.write() as session:
